@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# make            builds build/libmtpreload.so and build/mtctl
+# make demo       shows it at work; HOST="redis-server --port 7777" for another host
+# make deps check installs what the tests need from Debian, then runs them
+# make install    DESTDIR= PREFIX=/usr/local
+# Also: san lint bench clean. V=1 shows the commands.
+
+PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR     ?= $(PREFIX)/share/man
+
+B        := build
+CFLAGS   ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion
+ifdef WERROR
+WARNINGS += -Werror
+endif
+CPPFLAGS += -D_GNU_SOURCE -Isrc -I.
+ALL_CFLAGS := -std=c11 $(WARNINGS) -fvisibility=hidden $(CFLAGS)
+
+# The library: position independent, its few thread locals at a fixed offset, the malloc family not
+# replaced by what the compiler knows of it.
+LIB_CFLAGS  := -fPIC -ftls-model=initial-exec -fno-builtin
+LIB_LDFLAGS := -shared -Wl,-soname,libmtpreload.so -Wl,--version-script=libmtpreload.map \
+	-Wl,-z,nodelete -Wl,-z,now -Wl,-z,relro -Wl,-z,defs
+LIB_LIBS    := -ldl -lpthread
+
+LIB_SRC  := libmtpreload.c $(wildcard src/*/*.c)
+LIB_OBJ  := $(LIB_SRC:%.c=$(B)/lib/%.o)
+CTL_SRC  := $(wildcard mtctl/*.c src/base/*.c)
+CTL_OBJ  := $(CTL_SRC:%.c=$(B)/ctl/%.o)
+UNIT_SRC := $(wildcard tests/test_*.c)
+UNIT_OBJ := $(UNIT_SRC:%.c=$(B)/unit/%.o)
+# Unit tests link the library's parts without the doorway, which would replace their malloc.
+UNIT_LIB := $(filter-out $(B)/lib/libmtpreload.o,$(LIB_OBJ))
+VICTIMS  := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/host_*.c))
+EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
+
+.PHONY: all check unit-check check-live demo deps bench san lint install uninstall clean
+.DELETE_ON_ERROR:
+
+all: $(B)/libmtpreload.so $(B)/mtctl
+
+# Objects depend on this file, which changes when the compiler or its flags do.
+FLAGS := $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS)
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
+.PHONY: FORCE
+
+$(B)/lib/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LIB_CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/ctl/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/libmtpreload.so: $(LIB_OBJ) libmtpreload.map
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(LIB_LDFLAGS) $(LIB_OBJ) $(LIB_LIBS) -o $@
+
+$(B)/mtctl: $(CTL_OBJ)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(CTL_OBJ) -o $@
+
+$(B)/unit/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(shell pkg-config --cflags check) -MMD -MP -c $< -o $@
+
+$(B)/tests/unit: $(UNIT_OBJ) $(UNIT_LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(shell pkg-config --libs check) $(LIB_LIBS) -o $@
+
+$(B)/tests/host_%: tests/host_%.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $< -o $@ $(LIB_LIBS)
+
+$(B)/examples/%: examples/%.c $(B)/flags include/mtpreload.h
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -Iinclude $< -o $@
+
+-include $(LIB_OBJ:.o=.d) $(CTL_OBJ:.o=.d) $(UNIT_OBJ:.o=.d)
+
+deps:
+	tests/deps
+
+check: all $(B)/tests/unit $(VICTIMS) $(EXAMPLES)
+	tests/run check
+
+demo: all $(EXAMPLES)
+	examples/demo $(HOST)
+
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/mtpreload $(DESTDIR)$(INCLUDEDIR)
+	install -m 755 $(B)/mtctl $(DESTDIR)$(BINDIR)/mtctl
+	install -m 755 $(B)/libmtpreload.so $(DESTDIR)$(LIBDIR)/mtpreload/libmtpreload.so
+	install -m 644 include/mtpreload.h $(DESTDIR)$(INCLUDEDIR)/mtpreload.h
+
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/mtctl $(DESTDIR)$(INCLUDEDIR)/mtpreload.h
+	rm -f $(DESTDIR)$(LIBDIR)/mtpreload/libmtpreload.so
+	-rmdir $(DESTDIR)$(LIBDIR)/mtpreload
+
+clean:
+	rm -rf $(B)

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The doorway: everything that the library exports. Each wrapper is a jump through the dispatch
+   table, which points straight at the next allocator unless something is being watched. Runs on
+   the host's threads, from its first allocation to its last. */
+#include <malloc.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "control/control.h"
+#include "host/real.h"
+#include "include/mtpreload.h"
+#include "inject/budget.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+EXPORT void *malloc(size_t size)
+{
+	return HEAP_CALL(malloc)(size);
+}
+
+EXPORT void *calloc(size_t count, size_t size)
+{
+	return HEAP_CALL(calloc)(count, size);
+}
+
+EXPORT void *realloc(void *at, size_t size)
+{
+	return HEAP_CALL(realloc)(at, size);
+}
+
+EXPORT void free(void *at)
+{
+	HEAP_CALL(free)(at);
+}
+
+EXPORT void *memalign(size_t alignment, size_t size)
+{
+	return HEAP_CALL(memalign)(alignment, size);
+}
+
+EXPORT void *aligned_alloc(size_t alignment, size_t size)
+{
+	return HEAP_CALL(aligned_alloc)(alignment, size);
+}
+
+EXPORT int posix_memalign(void **out, size_t alignment, size_t size)
+{
+	return HEAP_CALL(posix_memalign)(out, alignment, size);
+}
+
+EXPORT void *valloc(size_t size)
+{
+	return HEAP_CALL(valloc)(size);
+}
+
+EXPORT void *pvalloc(size_t size)
+{
+	return HEAP_CALL(pvalloc)(size);
+}
+
+EXPORT void *reallocarray(void *at, size_t count, size_t size)
+{
+	return HEAP_CALL(reallocarray)(at, count, size);
+}
+
+EXPORT size_t malloc_usable_size(void *at)
+{
+	return HEAP_CALL(malloc_usable_size)(at);
+}
+
+/* Daemons and forked children end here, where no destructor runs. */
+EXPORT void _exit(int status)
+{
+	control_stop(true);
+	for (;;)
+		syscall(SYS_exit_group, status);
+}
+
+EXPORT void _Exit(int status)
+{
+	_exit(status);
+}
+
+EXPORT int mt_mem_alloc(size_t size)
+{
+	return control_mem_alloc(size);
+}
+
+EXPORT void mt_mem_free(void)
+{
+	control_mem_free();
+}
+
+EXPORT unsigned long long mt_mem_used(void)
+{
+	return budget_used();
+}
+
+EXPORT const char *mt_version(void)
+{
+	return CONTROL_VERSION;
+}
+
+EXPORT int mt_is_active(void)
+{
+	return control_is_active();
+}
+
+__attribute__((constructor)) static void start(void)
+{
+	real_settle();
+	control_start();
+}
+
+__attribute__((destructor)) static void stop(void)
+{
+	control_stop(false);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The socket's directory. Names are read with getdents64 itself, since opendir would take
+   memory from the host's heap. */
+#include "rundir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PREFIX "mtpreload."
+#define SUFFIX ".sock"
+#define STALE_AFTER_S 10
+
+bool rundir_candidate(const struct rundir_env *env, int index, uid_t uid, struct rundir *dir)
+{
+	const char *base = NULL, *tail = "";
+	int n = 0;
+
+	*dir = (struct rundir){ .make = index == 0 || index >= 3, .strict = index >= 3 };
+	switch (index) {
+	case 0:
+		base = env->mtpreload_dir;
+		break;
+	case 1:
+		base = env->runtime_directory;
+		break;
+	case 2:
+		base = "/run/mtpreload";
+		break;
+	case 3:
+		base = env->xdg_runtime_dir;
+		tail = "/mtpreload";
+		break;
+	case 4:
+		n = snprintf(dir->path, RUNDIR_PATH_MAX, "/tmp/mtpreload-%u", (unsigned)uid);
+		break;
+	default:
+		return false;
+	}
+	if (base && *base)
+		n = snprintf(dir->path, RUNDIR_PATH_MAX, "%.*s%s",
+			     index == 1 ? (int)strcspn(base, ":") : RUNDIR_PATH_MAX, base, tail);
+	if (n >= RUNDIR_PATH_MAX)
+		dir->path[0] = '\0';
+	return true;
+}
+
+int rundir_open(const struct rundir *dir)
+{
+	struct stat st;
+	int fd, rc;
+
+	if (dir->make && mkdir(dir->path, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		rc = -errno;
+	else if (st.st_uid != geteuid() && (dir->strict || st.st_uid != 0))
+		rc = -EPERM;
+	else if (dir->strict && (st.st_mode & 077))
+		rc = -EPERM;
+	else
+		return fd;
+	close(fd);
+	return rc;
+}
+
+void rundir_name(pid_t pid, char name[RUNDIR_NAME_MAX])
+{
+	snprintf(name, RUNDIR_NAME_MAX, PREFIX "%d" SUFFIX, (int)pid);
+}
+
+pid_t rundir_pid(const char *name)
+{
+	char again[RUNDIR_NAME_MAX];
+	long pid;
+
+	if (*name == '.')
+		name++;
+	if (strncmp(name, PREFIX, strlen(PREFIX)) != 0)
+		return 0;
+	pid = strtol(name + strlen(PREFIX), NULL, 10);
+	if (pid <= 0 || pid > INT32_MAX)
+		return 0;
+	rundir_name((pid_t)pid, again);
+	return strcmp(name, again) == 0 ? (pid_t)pid : 0;
+}
+
+int rundir_address(const char *dir, int dir_fd, const char *name, struct sockaddr_un *address)
+{
+	const size_t cap = sizeof(address->sun_path);
+
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if ((size_t)snprintf(address->sun_path, cap, "%s/%s", dir, name) < cap)
+		return 0;
+	if ((size_t)snprintf(address->sun_path, cap, "/proc/thread-self/fd/%d/%s", dir_fd, name) <
+	    cap)
+		return 0;
+	return -ENAMETOOLONG;
+}
+
+struct dirent64_head {
+	uint64_t inode;
+	int64_t offset;
+	uint16_t length;
+	uint8_t type;
+	char name[];
+};
+
+void rundir_each(int dir_fd, bool (*each)(void *context, const char *name, pid_t pid),
+		 void *context)
+{
+	_Alignas(struct dirent64_head) char entries[2048];
+	long got;
+
+	if (lseek(dir_fd, 0, SEEK_SET) < 0)
+		return;
+	while ((got = syscall(SYS_getdents64, dir_fd, entries, sizeof(entries))) > 0)
+		for (long at = 0; at < got;) {
+			struct dirent64_head *entry = (void *)(entries + at);
+			pid_t pid = rundir_pid(entry->name);
+
+			if (pid && !each(context, entry->name, pid))
+				return;
+			at += entry->length;
+		}
+}
+
+bool rundir_is_stale(const char *dir, int dir_fd, const char *name, pid_t pid)
+{
+	struct sockaddr_un address;
+	struct stat st;
+	bool refused;
+	int fd;
+
+	if (*name == '.' && (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+			     st.st_ctime + STALE_AFTER_S > time(NULL)))
+		return false;
+	if (kill(pid, 0) == 0 || errno != ESRCH)
+		return false;
+	if (rundir_address(dir, dir_fd, name, &address) < 0)
+		return false;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	refused = connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 &&
+		  errno == ECONNREFUSED;
+	close(fd);
+	return refused;
+}
+
+struct prune {
+	const char *dir;
+	int dir_fd;
+	int removed;
+};
+
+static bool prune_one(void *context, const char *name, pid_t pid)
+{
+	struct prune *p = context;
+
+	if (rundir_is_stale(p->dir, p->dir_fd, name, pid) && unlinkat(p->dir_fd, name, 0) == 0)
+		p->removed++;
+	return true;
+}
+
+int rundir_prune(const char *dir, int dir_fd)
+{
+	struct prune p = { .dir = dir, .dir_fd = dir_fd };
+
+	rundir_each(dir_fd, prune_one, &p);
+	return p.removed;
+}

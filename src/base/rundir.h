@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where sockets live and what they are called. Shared by the library, which binds on our thread
+   and removes on the host's, and mtctl, which looks for them. Nothing here allocates. */
+#ifndef MT_BASE_RUNDIR_H
+#define MT_BASE_RUNDIR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+#define RUNDIR_PATH_MAX 256
+#define RUNDIR_NAME_MAX 40
+
+/* The parts of the environment that matter; NULL where unset. */
+struct rundir_env {
+	const char *mtpreload_dir;
+	const char *runtime_directory;
+	const char *xdg_runtime_dir;
+};
+
+/* A place for sockets. */
+struct rundir {
+	char path[RUNDIR_PATH_MAX]; /* empty: not set in the environment, or too long */
+	bool make;                  /* we may create it, with mode 0700 */
+	bool strict;                /* its parent is open to others: it has to be ours and closed */
+};
+
+/* Candidate `index` (from 0), in the order in which they are tried: $MTPRELOAD_DIR,
+   $RUNTIME_DIRECTORY (its first path), /run/mtpreload, $XDG_RUNTIME_DIR/mtpreload,
+   /tmp/mtpreload-UID. False past the last. */
+bool rundir_candidate(const struct rundir_env *env, int index, uid_t uid, struct rundir *dir);
+
+/* Opens the directory for binding: it has to be ours or root's, and no link.
+   A descriptor, or -errno. */
+int rundir_open(const struct rundir *dir);
+
+/* "mtpreload.PID.sock", and back; 0 where the name is another. While a socket is bound and not
+   yet listening its name has a dot in front, which rundir_pid accepts too. */
+void rundir_name(pid_t pid, char name[RUNDIR_NAME_MAX]);
+pid_t rundir_pid(const char *name);
+
+/* The address of `name` in the open directory `dir_fd`: through /proc where the path is longer
+   than an address holds (107 bytes). 0 or -ENAMETOOLONG. */
+int rundir_address(const char *dir, int dir_fd, const char *name, struct sockaddr_un *address);
+
+/* Calls `each` with every socket name in the directory until it returns false. `each` may
+   remove the name. */
+void rundir_each(int dir_fd, bool (*each)(void *context, const char *name, pid_t pid),
+		 void *context);
+
+/* Is this name's process gone? Its pid must be unknown here *and* its socket refuse connections: a
+   pid of another namespace is unknown here while its socket lives. A name with a dot in front
+   has to be old besides: it refuses connections for a moment in any case. */
+bool rundir_is_stale(const char *dir, int dir_fd, const char *name, pid_t pid);
+
+/* Removes stale names; returns how many. */
+int rundir_prune(const char *dir, int dir_fd);
+
+#endif

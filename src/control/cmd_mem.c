@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mt.mem_alloc, mem_free, mem_used, mem_rnd_alloc and mt.reset. */
+#include <inttypes.h>
+
+#include "control/cmd.h"
+#include "inject/budget.h"
+#include "inject/bulk.h"
+#include "inject/sched.h"
+
+static void fault_cancelled(struct reply *r, const char *what)
+{
+	reply_fault(r, 409, "cancelled: %" PRIu64 " chunks, %" PRIu64 " bytes were %s",
+		    r->job.chunks, r->job.bytes, what);
+}
+
+static void answer_alloc(struct reply *r)
+{
+	struct job *j = &r->job;
+
+	if (j->why[0])
+		reply_fault(r, 400, "memory allocation failed (%" PRIu64 " errors): %s", j->errors,
+			    j->why);
+	else if (j->errors)
+		reply_fault(r, 400,
+			    "memory allocation failed (%" PRIu64 " errors): %" PRIu64
+			    " bytes in %" PRIu64 " chunks were allocated and stay",
+			    j->errors, j->bytes, j->chunks);
+	else if (j->cancelled)
+		fault_cancelled(r, "allocated and stay");
+}
+
+/* What can't fit as a whole is refused before anything is allocated. */
+static void start_alloc(struct reply *r, uint64_t min, uint64_t max, uint64_t total)
+{
+	char why[BUDGET_WHY_MAX];
+
+	if (budget_check(total, why) < 0) {
+		reply_fault(r, 400, "memory allocation failed: %s", why);
+		return;
+	}
+	bulk_alloc(reply_defer(r, answer_alloc), min, max, total);
+}
+
+void cmd_mem_alloc(const struct args *a, struct reply *r)
+{
+	uint64_t size = arg_number(a, "size");
+
+	start_alloc(r, size, size, size);
+}
+
+void cmd_mem_rnd_alloc(const struct args *a, struct reply *r)
+{
+	uint64_t min = arg_number(a, "min"), max = arg_number(a, "max");
+	uint64_t total = arg_number(a, "total");
+
+	if (min > max || max > total)
+		reply_fault(r, 400,
+			    "invalid parameter values: min %" PRIu64 ", max %" PRIu64
+			    ", total %" PRIu64 " bytes (accepted: min <= max <= total)",
+			    min, max, total);
+	else if (max == 0)
+		reply_fault(r, 400,
+			    "invalid parameter values: pieces of 0 bytes never reach total "
+			    "(accepted: max from 1)");
+	else
+		start_alloc(r, min, max, total);
+}
+
+static void answer_freed(struct reply *r)
+{
+	if (r->job.cancelled)
+		fault_cancelled(r, "freed");
+	else
+		reply_number(r, NULL, r->job.bytes >> r->shift);
+}
+
+void cmd_mem_free(const struct args *a, struct reply *r)
+{
+	struct job *j = reply_defer(r, answer_freed);
+
+	r->shift = a->shift;
+	if (arg_given(a, "size"))
+		bulk_free(j, arg_number(a, "size"));
+	else
+		bulk_free_all(j, false);
+}
+
+void cmd_mem_used(const struct args *a, struct reply *r)
+{
+	reply_number(r, NULL, budget_used() >> a->shift);
+}
+
+void cmd_reset(const struct args *a, struct reply *r)
+{
+	(void)a;
+	sched_stop_all();
+	job_cancel_all();
+	bulk_free_all(reply_defer(r, answer_freed), true);
+}

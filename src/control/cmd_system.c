@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What we are and do: mt.info, mt.status, mt.help, system.*. */
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "control/cmd.h"
+#include "control/control.h"
+#include "control/server.h"
+#include "control/setting.h"
+#include "control/socket.h"
+#include "host/real.h"
+#include "inject/budget.h"
+#include "inject/hand.h"
+#include "inject/sched.h"
+#include "inject/transit.h"
+
+void cmd_status(const struct args *a, struct reply *r)
+{
+	struct sched_counts n = sched_count();
+
+	(void)a;
+	reply_open(r, NULL, '{');
+	reply_number(r, "held", budget_used());
+	reply_number(r, "hand_bytes", hand_pool.bytes);
+	reply_number(r, "hand_chunks", hand_pool.chunks);
+	reply_number(r, "tests_running", n.running);
+	reply_number(r, "tests_stopped", n.stopped);
+	reply_number(r, "corruptions", transit_corruptions());
+	reply_number(r, "refusals", budget_refusals());
+	reply_number(r, "record_bytes", chunk_record_bytes());
+	reply_number(r, "clients", server_clients());
+	reply_close(r, '}');
+}
+
+static void info_settings(struct reply *r)
+{
+	reply_open(r, "settings", '{');
+	for (unsigned i = 0; i < setting_count; i++) {
+		const struct setting *s = &settings[i];
+
+		if (s->type == SETTING_TEXT)
+			reply_text(r, s->name, setting_text(s));
+		else
+			reply_number(r, s->name, atomic_load(s->value));
+	}
+	reply_close(r, '}');
+}
+
+void cmd_info(const struct args *a, struct reply *r)
+{
+	const char *complaint;
+
+	(void)a;
+	reply_open(r, NULL, '{');
+	reply_number(r, "pid", (uint64_t)getpid());
+	reply_number(r, "parent", (uint64_t)getppid());
+	reply_text(r, "program", program_invocation_short_name);
+	reply_number(r, "uid", geteuid());
+	reply_text(r, "version", CONTROL_VERSION);
+	reply_number(r, "uptime_s", (clock_ns() - control_start_ns()) / NS_PER_S);
+	reply_text(r, "allocator", real_allocator());
+	reply_number(r, "in_path", real_in_path());
+	reply_text(r, "socket", socket_path());
+	info_settings(r);
+	reply_open(r, "environment", '[');
+	for (unsigned i = 0; (complaint = setting_complaint(i)); i++)
+		reply_text(r, NULL, complaint);
+	reply_close(r, ']');
+	reply_close(r, '}');
+}
+
+static void explain(struct reply *r, const char *method)
+{
+	const struct command *c = command_find(method);
+	char usage[COMMAND_USAGE_MAX];
+
+	if (c)
+		reply_format(r, NULL, "%s\n%s", command_usage(c, usage), c->help);
+	else
+		reply_fault(r, 500, "command %.100s not found (mt.help lists them)", method);
+}
+
+void cmd_help(const struct args *a, struct reply *r)
+{
+	char usage[COMMAND_USAGE_MAX];
+
+	if (arg_given(a, "command")) {
+		explain(r, arg_text(a, "command"));
+		return;
+	}
+	reply_open(r, NULL, '[');
+	for (unsigned i = 0; i < command_count; i++)
+		reply_format(r, NULL, "%s - %.*s", command_usage(&commands[i], usage),
+			     (int)strcspn(commands[i].help, "\n"), commands[i].help);
+	reply_close(r, ']');
+}
+
+void cmd_list_methods(const struct args *a, struct reply *r)
+{
+	(void)a;
+	reply_open(r, NULL, '[');
+	for (unsigned i = 0; i < command_count; i++)
+		reply_text(r, NULL, commands[i].method);
+	reply_close(r, ']');
+}
+
+void cmd_method_help(const struct args *a, struct reply *r)
+{
+	explain(r, arg_text(a, "method"));
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From a call to its handler: the method is looked up, the arguments are matched with the
+   signature, converted and checked. Nothing has happened yet when anything is refused. */
+#include "command.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/nearest.h"
+#include "base/units.h"
+#include "control/cmd.h"
+
+#define COMMAND(method, handler, signature, flags, help) \
+	{ method, handler, signature, flags, help },
+const struct command commands[] = {
+#include "control/commands.def"
+};
+#undef COMMAND
+const unsigned command_count = sizeof(commands) / sizeof(commands[0]);
+
+const struct command *command_find(const char *method)
+{
+	for (unsigned i = 0; i < command_count; i++)
+		if (strcmp(commands[i].method, method) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+enum arg_type { ARG_SIZE, ARG_UNIT, ARG_MS, ARG_NUMBER, ARG_TEXT };
+
+#define PARAM_NAME_MAX 24
+
+/* One word of a signature. */
+struct param {
+	char name[PARAM_NAME_MAX];
+	enum arg_type type;
+	bool optional;
+};
+
+static enum arg_type type_from(const char *word, size_t length)
+{
+	static const char *const names[] = { "size", "unit", "ms", "number", "text" };
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strlen(names[i]) == length && strncmp(names[i], word, length) == 0)
+			return (enum arg_type)i;
+	assert(!"a type that signatures do not have");
+	return ARG_TEXT;
+}
+
+/* Reads the word at `*at` and moves on behind it. False at the end. */
+static bool next_param(const char **at, struct param *p)
+{
+	const char *word = *at + strspn(*at, " ");
+	const char *colon = strchr(word, ':');
+	size_t name_length, type_length;
+
+	if (!*word || !colon)
+		return false;
+	p->optional = *word == '[';
+	word += p->optional;
+	name_length = (size_t)(colon - word);
+	type_length = strcspn(colon + 1, " ]");
+	snprintf(p->name, sizeof(p->name), "%.*s", (int)name_length, word);
+	p->type = type_from(colon + 1, type_length);
+	*at = colon + 1 + type_length + p->optional;
+	return true;
+}
+
+char *command_usage(const struct command *c, char usage[COMMAND_USAGE_MAX])
+{
+	const char *at = c->signature;
+	struct param p;
+	int n = snprintf(usage, COMMAND_USAGE_MAX, "%s", c->method);
+
+	while (n < COMMAND_USAGE_MAX && next_param(&at, &p))
+		n += snprintf(usage + n, (size_t)(COMMAND_USAGE_MAX - n), p.optional ? " [%s]" : " %s",
+			      p.name);
+	return usage;
+}
+
+/* One call being matched. */
+struct binding {
+	const struct command *command;
+	const struct rpc_call *call;
+	struct reply *reply;
+	struct param params[RPC_ARGS_MAX];
+	const struct rpc_arg *given[RPC_ARGS_MAX]; /* by parameter */
+	unsigned count;
+	struct args args;
+};
+
+static void fault_usage(struct binding *b, const char *what, const char *word)
+{
+	char usage[COMMAND_USAGE_MAX];
+
+	reply_fault(b->reply, 400, "%s: '%.100s' (usage: %s)", what, word,
+		    command_usage(b->command, usage));
+}
+
+static int find_param(const struct binding *b, const char *name)
+{
+	for (unsigned i = 0; i < b->count; i++)
+		if (strcmp(b->params[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+/* Gives each argument of the call its parameter: named ones theirs, the others the next that is free. */
+static bool place_args(struct binding *b)
+{
+	unsigned next = 0;
+
+	for (unsigned i = 0; i < b->call->count && i < RPC_ARGS_MAX; i++) {
+		const struct rpc_arg *arg = &b->call->args[i];
+		int at;
+
+		if (!arg->name)
+			continue;
+		at = find_param(b, arg->name);
+		if (at < 0 || b->given[at]) {
+			fault_usage(b, at < 0 ? "unknown argument" : "argument given twice",
+				    arg->name);
+			return false;
+		}
+		b->given[at] = arg;
+	}
+	for (unsigned i = 0; i < b->call->count && i < RPC_ARGS_MAX; i++) {
+		if (b->call->args[i].name)
+			continue;
+		while (next < b->count && b->given[next])
+			next++;
+		if (next == b->count) {
+			fault_usage(b, "too many arguments", b->call->args[i].text);
+			return false;
+		}
+		b->given[next++] = &b->call->args[i];
+	}
+	return true;
+}
+
+static const char *type_word(enum arg_type type)
+{
+	return type == ARG_UNIT || type == ARG_TEXT ? "string" : "integer";
+}
+
+static const char *type_forms(enum arg_type type)
+{
+	switch (type) {
+	case ARG_SIZE:
+		return UNITS_SIZE_FORMS;
+	case ARG_MS:
+		return UNITS_TIME_FORMS;
+	case ARG_UNIT:
+		return UNITS_ACCEPTED;
+	case ARG_NUMBER:
+		return "a whole number";
+	case ARG_TEXT:
+		return "a word";
+	}
+	return "";
+}
+
+static void fault_type(struct binding *b, unsigned at, const char *how)
+{
+	const struct param *p = &b->params[at];
+
+	reply_fault(b->reply, 400,
+		    "error at parameter %u: expected %s type but record doesn't match type: "
+		    "%s '%.100s' %s (accepted: %s)",
+		    at, type_word(p->type), p->name, b->given[at]->text, how, type_forms(p->type));
+}
+
+static bool convert_text(struct binding *b, unsigned at)
+{
+	if (b->given[at]->kind != RPC_OTHER)
+		return true;
+	fault_type(b, at, "is no string");
+	return false;
+}
+
+static bool convert_unit(struct binding *b, unsigned at)
+{
+	const struct rpc_arg *arg = b->given[at];
+
+	b->args.shift = arg->kind == RPC_WORD ? units_shift(arg->text) : -1;
+	if (b->args.shift >= 0)
+		return true;
+	reply_fault(b->reply, 500, "bad param use b|k|m|g: '%.100s' is no unit (accepted: %s)",
+		    arg->text, UNITS_ACCEPTED);
+	return false;
+}
+
+static bool convert_number(struct binding *b, unsigned at)
+{
+	const struct rpc_arg *arg = b->given[at];
+	uint64_t *number = &b->args.values[at].number;
+	int rc = -EINVAL;
+
+	if (arg->kind == RPC_NUMBER || arg->kind == RPC_WORD) {
+		switch (b->params[at].type) {
+		case ARG_SIZE:
+			rc = units_parse_size(arg->text, b->args.shift, number);
+			break;
+		case ARG_MS:
+			rc = units_parse_ms(arg->text, number);
+			break;
+		default:
+			rc = units_parse_number(arg->text, number);
+			break;
+		}
+	}
+	if (rc == 0)
+		return true;
+	if (rc == -ERANGE)
+		fault_type(b, at, "is larger than 64 bits hold");
+	else if (arg->text[0] == '-')
+		fault_type(b, at, "is negative");
+	else
+		fault_type(b, at, "is not of that form");
+	return false;
+}
+
+static bool is_unit(const struct binding *b, unsigned at)
+{
+	return b->params[at].type == ARG_UNIT;
+}
+
+/* Missing and mistyped arguments are reported in the order of parameters, like the original's; but
+   the unit has to be known before the sizes are read. */
+static bool convert_args(struct binding *b)
+{
+	for (unsigned i = 0; i < b->count; i++) {
+		struct param *p = &b->params[i];
+
+		b->args.values[i] = (struct arg_value){ .name = p->name };
+		if (b->given[i]) {
+			b->args.values[i].text = b->given[i]->text;
+		} else if (!p->optional) {
+			char usage[COMMAND_USAGE_MAX];
+
+			reply_fault(b->reply, 400,
+				    "error at parameter %u: expected %s type but end of packet "
+				    "encountered: %s is missing (usage: %s)",
+				    i, type_word(p->type), p->name,
+				    command_usage(b->command, usage));
+			return false;
+		}
+	}
+	for (unsigned i = 0; i < b->count; i++)
+		if (b->given[i] && is_unit(b, i) && !convert_unit(b, i))
+			return false;
+	for (unsigned i = 0; i < b->count; i++) {
+		if (!b->given[i] || is_unit(b, i))
+			continue;
+		if (!(b->params[i].type == ARG_TEXT ? convert_text : convert_number)(b, i))
+			return false;
+	}
+	b->args.count = b->count;
+	return true;
+}
+
+static bool bind(struct binding *b)
+{
+	const char *at = b->command->signature;
+
+	while (b->count < RPC_ARGS_MAX && next_param(&at, &b->params[b->count]))
+		b->count++;
+	return place_args(b) && convert_args(b);
+}
+
+static void log_call(const struct rpc_call *call)
+{
+	char line[400];
+	int n = snprintf(line, sizeof(line), "%.100s", call->method);
+
+	for (unsigned i = 0; i < call->count && i < RPC_ARGS_MAX && n < (int)sizeof(line) - 1; i++)
+		n += snprintf(line + n, sizeof(line) - (size_t)n, " %.100s", call->args[i].text);
+	log_line("%s by pid %d uid %u", line, (int)call->pid, (unsigned)call->uid);
+}
+
+static void fault_unknown(const char *method, struct reply *r)
+{
+	struct nearest n = { .word = method };
+
+	for (unsigned i = 0; i < command_count; i++)
+		nearest_offer(&n, commands[i].method);
+	if (n.best)
+		reply_fault(r, 500, "command %.100s not found, did you mean %s?", method, n.best);
+	else
+		reply_fault(r, 500, "command %.100s not found (mt.help lists them)", method);
+}
+
+void command_run(const struct rpc_call *call, struct reply *r)
+{
+	struct binding b = { .command = command_find(call->method), .call = call, .reply = r };
+
+	if (!b.command) {
+		r->refusal = RPC_NO_METHOD;
+		fault_unknown(call->method, r);
+		return;
+	}
+	r->refusal = RPC_BAD_ARGS;
+	if (!bind(&b))
+		return;
+	r->refusal = RPC_REFUSED;
+	if (b.command->flags & COMMAND_CHANGES)
+		log_call(call);
+	b.command->handler(&b.args, r);
+}
+
+static const struct arg_value *value_of(const struct args *a, const char *name)
+{
+	for (unsigned i = 0; i < a->count; i++)
+		if (strcmp(a->values[i].name, name) == 0)
+			return &a->values[i];
+	assert(!"an argument that the signature does not have");
+	return &a->values[0];
+}
+
+bool arg_given(const struct args *a, const char *name)
+{
+	return value_of(a, name)->text != NULL;
+}
+
+uint64_t arg_number(const struct args *a, const char *name)
+{
+	return value_of(a, name)->number;
+}
+
+const char *arg_text(const struct args *a, const char *name)
+{
+	return value_of(a, name)->text;
+}

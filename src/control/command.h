@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The command table: finding, checking arguments, running. On our thread. */
+#ifndef MT_CONTROL_COMMAND_H
+#define MT_CONTROL_COMMAND_H
+
+#include "control/rpc.h"
+
+/* The arguments of one call, checked and converted as the command's signature says. */
+struct arg_value {
+	const char *name;
+	const char *text; /* NULL: not given */
+	uint64_t number;  /* bytes, ms or the plain number, by type */
+};
+
+struct args {
+	struct arg_value values[RPC_ARGS_MAX];
+	unsigned count;
+	int shift; /* of the unit argument; 0 without one */
+};
+
+/* By the name in the signature. A name that is not in it is a mistake of ours. */
+bool arg_given(const struct args *a, const char *name);
+uint64_t arg_number(const struct args *a, const char *name);
+const char *arg_text(const struct args *a, const char *name);
+
+enum { COMMAND_CHANGES = 1 }; /* logged with its caller */
+
+/* One row of commands.def. */
+struct command {
+	const char *method;
+	void (*handler)(const struct args *a, struct reply *r);
+	/* Words NAME:TYPE, the optional ones in brackets at the end. Types: size, unit, ms, number,
+	   text. */
+	const char *signature;
+	unsigned flags;
+	const char *help; /* one line for lists, then details */
+};
+
+extern const struct command commands[];
+extern const unsigned command_count;
+
+const struct command *command_find(const char *method);
+
+/* "mt.mem_free [size] [unit]" */
+#define COMMAND_USAGE_MAX 160
+char *command_usage(const struct command *c, char usage[COMMAND_USAGE_MAX]);
+
+/* Runs the call; a mistake of the caller's becomes a fault that names it. */
+void command_run(const struct rpc_call *call, struct reply *r);
+
+#endif

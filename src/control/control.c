@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Our thread: one loop that waits for clients and for the next deadline, and does everything that
+   is not the host's own doing. */
+#include "control.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "control/fork.h"
+#include "control/server.h"
+#include "control/setting.h"
+#include "control/socket.h"
+#include "control/thread.h"
+#include "host/real.h"
+#include "inject/bulk.h"
+#include "inject/hand.h"
+#include "inject/sched.h"
+
+/* Processes that end sooner never have a name in the file system. */
+#define BIND_AFTER_NS (50 * NS_PER_MS)
+#define BIND_AGAIN_NS (5 * NS_PER_S)
+#define SLICE_NS (NS_PER_MS / 2)
+
+static atomic_bool active;
+static uint64_t start_ns;
+static char trouble[128];
+
+bool control_is_active(void)
+{
+	return atomic_load(&active);
+}
+
+uint64_t control_start_ns(void)
+{
+	return start_ns;
+}
+
+const char *control_trouble(void)
+{
+	return trouble;
+}
+
+/* Binds when it is time. Returns when to try next. A directory may still appear: a daemon makes its
+   own before it drops its rights. */
+static uint64_t try_to_bind(uint64_t bind_ns)
+{
+	uint64_t now = clock_ns();
+	int fd;
+
+	if (now < bind_ns)
+		return bind_ns;
+	fd = socket_open();
+	if (fd >= 0) {
+		trouble[0] = '\0';
+		if (server_start(fd) == 0)
+			return CLOCK_NEVER;
+		fd = -ENOMEM;
+	}
+	if (fd == -ECANCELED)
+		return CLOCK_NEVER;
+	snprintf(trouble, sizeof(trouble), "no socket: %s", strerror(-fd));
+	return now + BIND_AGAIN_NS;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void *run(void *unused)
+{
+	uint64_t bind_ns = start_ns + BIND_AFTER_NS;
+	struct slice slice;
+
+	(void)unused;
+	if (thread_settle() < 0) {
+		atomic_store(&active, false); /* without a table of our own we would be noticed */
+		return NULL;
+	}
+	gate_enter_last();
+	setting_start();
+	for (;;) {
+		bind_ns = try_to_bind(bind_ns);
+		server_handle();
+		sched_run(SLICE_NS);
+		slice = slice_of(SLICE_NS);
+		job_run(&slice);
+		uint64_t next_ns = job_any() ? 0 : earlier(bind_ns, sched_next_ns());
+		gate_leave();
+		server_wait(next_ns);
+		gate_enter_last();
+	}
+	return NULL;
+}
+
+static void start_thread(void)
+{
+	int saved = errno;
+
+	start_ns = clock_ns();
+	atomic_store(&active, true);
+	if (thread_start(run) < 0)
+		atomic_store(&active, false);
+	errno = saved;
+}
+
+/* In the child, whose only thread this is. What the parent had injected is in our heap too. */
+static void restart_in_child(void)
+{
+	server_forget();
+	socket_begin(true);
+	log_forget();
+	bulk_adopt();
+	if (atomic_load(&active))
+		start_thread();
+}
+
+void control_start(void)
+{
+	int saved = errno;
+
+	/* A program with more rights than its caller does not obey the caller's environment. */
+	if (getauxval(AT_SECURE))
+		return;
+	setting_read_environment();
+	socket_read_environment();
+	socket_begin(false);
+	if (fork_follow(restart_in_child) == 0)
+		start_thread();
+	errno = saved;
+}
+
+void control_stop(bool quick)
+{
+	if (control_is_active())
+		socket_remove(!quick);
+}
+
+int control_mem_alloc(size_t size)
+{
+	int saved = errno;
+
+	if (hand_alloc(size) < 0) {
+		errno = ENOMEM;
+		return -1;
+	}
+	errno = saved;
+	return 0;
+}
+
+void control_mem_free(void)
+{
+	int saved = errno;
+
+	hand_free();
+	errno = saved;
+}

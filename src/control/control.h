@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The library's life: what the doorway calls. */
+#ifndef MT_CONTROL_CONTROL_H
+#define MT_CONTROL_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONTROL_VERSION "0.1.0"
+
+/* From the constructor, on the host's thread, once the next allocator is known. Reads the
+   environment and starts our thread. Never fails for the host: where we cannot start, it
+   runs on without us. Keeps errno. */
+void control_start(void);
+
+/* At the end of the process, by exit or _exit (`quick`). Any of the host's threads, and a signal
+   handler; only removes the socket. Keeps errno. */
+void control_stop(bool quick);
+
+/* Is our thread running in this process? Any thread. */
+bool control_is_active(void);
+
+/* The C API's commands, on the host's threads: 0, or -1 with errno set for mt_mem_alloc. */
+int control_mem_alloc(size_t size);
+void control_mem_free(void);
+
+/* When our thread started, and why it or its socket did not (or ""). Our thread. */
+uint64_t control_start_ns(void);
+const char *control_trouble(void);
+
+#endif

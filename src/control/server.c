@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The event loop's half that talks to clients. A connection runs one request at a time; the rest
+   of its input waits in its buffer. A client that does not read, or floods us, stops being read. */
+#include "server.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "control/command.h"
+#include "control/wire.h"
+
+#define REQUEST_MAX ((size_t)64 << 10)
+#define REPLY_ROOM ((size_t)16 << 10)
+#define REPLIES_MAX ((size_t)1 << 20)
+#define PARKED_BELOW ((size_t)64 << 10)
+#define SERVE_NS NS_PER_MS
+#define STALL_NS (10 * NS_PER_S)
+#define REST_NS NS_PER_S
+
+/* Connections beyond the limit are told so, if there is room to. */
+#define REFUSED_AT_ONCE 8
+#define SLOTS (SERVER_CONNECTIONS + REFUSED_AT_ONCE)
+
+enum conn_state { CONN_FREE, CONN_OPEN, CONN_CLOSING, CONN_GONE };
+
+struct conn {
+	enum conn_state state; /* closing: what is in `out` still goes; gone: a job has to end */
+	int fd;
+	bool over_limit;
+	bool eof;
+	bool discarding; /* the rest of a line that was too long */
+	bool unfinished; /* more requests wait in `in` than were served in a turn */
+	struct buf in, out;
+	size_t at;    /* of `in`: where the next request begins, or the one that is running */
+	size_t taken; /* by the one that is running */
+	size_t sent;  /* of `out` */
+	uint64_t stalled_ns; /* since when the client has taken nothing; 0: it does */
+	pid_t pid;
+	uid_t uid;
+	struct reply reply;
+	struct rpc_call call;
+};
+
+static struct conn conns[SLOTS];
+static unsigned open_count;
+static int listener = -1;
+static uint64_t rest_until_ns; /* accept found no descriptor */
+
+static struct pollfd polled[SLOTS + 1];
+static struct conn *polled_conn[SLOTS + 1];
+static unsigned polled_count;
+
+static uid_t overflow_uid = 65534;
+
+int server_start(int fd)
+{
+	for (unsigned i = 0; i < SLOTS; i++) {
+		struct conn *c = &conns[i];
+
+		if (!c->in.data && buf_init(&c->in, REQUEST_MAX + 1) < 0)
+			return -ENOMEM;
+		if (!c->out.data && buf_init(&c->out, REPLY_ROOM) < 0)
+			return -ENOMEM;
+	}
+	listener = fd;
+	return 0;
+}
+
+void server_forget(void)
+{
+	for (unsigned i = 0; i < SLOTS; i++) {
+		struct conn *c = &conns[i];
+		struct buf in = c->in, out = c->out;
+
+		if (c->state == CONN_FREE)
+			continue;
+		*c = (struct conn){ .in = in, .out = out };
+		buf_clear(&c->in, REQUEST_MAX + 1);
+		buf_clear(&c->out, REPLY_ROOM);
+	}
+	open_count = 0;
+	listener = -1;
+	rest_until_ns = 0;
+	polled_count = 0;
+}
+
+unsigned server_clients(void)
+{
+	return open_count;
+}
+
+static void release(struct conn *c)
+{
+	struct buf in = c->in, out = c->out;
+
+	buf_clear(&in, REQUEST_MAX + 1);
+	buf_clear(&out, REPLY_ROOM);
+	*c = (struct conn){ .in = in, .out = out };
+}
+
+/* The client has gone, or goes now. A command of its that is under way is cancelled, and the slot
+   stays until that has ended. */
+static void hang_up(struct conn *c)
+{
+	close(c->fd);
+	rest_until_ns = 0;
+	open_count -= !c->over_limit;
+	if (!c->reply.deferred) {
+		release(c);
+		return;
+	}
+	c->state = CONN_GONE;
+	c->reply.mute = true;
+	c->reply.job.cancelled = true;
+	c->reply.job.parked = false;
+}
+
+static size_t unsent(const struct conn *c)
+{
+	return c->out.len - c->sent;
+}
+
+/* Sends what the socket takes. The bytes in front are dropped only once they are many, so that a
+   reader of small pieces does not make us move a megabyte each time. */
+static void flush(struct conn *c)
+{
+	if (c->out.failed) { /* no memory for a long reply: half of one would mislead */
+		hang_up(c);
+		return;
+	}
+	while (unsent(c)) {
+		ssize_t n = send(c->fd, c->out.data + c->sent, unsent(c),
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+			if (!c->stalled_ns)
+				c->stalled_ns = clock_ns();
+			break;
+		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			hang_up(c);
+			return;
+		}
+		c->sent += (size_t)n;
+		c->stalled_ns = 0;
+	}
+	if (!unsent(c)) {
+		buf_clear(&c->out, REPLY_ROOM);
+		c->sent = 0;
+	} else if (c->sent >= REPLY_ROOM) {
+		buf_consume(&c->out, c->sent);
+		c->sent = 0;
+	}
+	if (c->reply.deferred && unsent(c) < PARKED_BELOW)
+		c->reply.job.parked = false;
+	if (!unsent(c) && c->state == CONN_CLOSING)
+		hang_up(c);
+}
+
+static size_t unread(const struct conn *c)
+{
+	return c->in.len - c->at;
+}
+
+/* Once for each turn, not for each request; and never under a running one, whose words lie there. */
+static void compact_input(struct conn *c)
+{
+	if (c->reply.deferred || !c->at)
+		return;
+	buf_consume(&c->in, c->at);
+	c->at = 0;
+}
+
+static void begin_reply(struct conn *c)
+{
+	c->reply = (struct reply){ .out = &c->out };
+}
+
+static void finish_request(struct conn *c)
+{
+	struct reply *r = &c->reply;
+
+	if (!r->mute)
+		r->ops->end(r);
+	r->deferred = false;
+	c->at += c->taken;
+}
+
+static void refuse(struct conn *c, int code, const char *why)
+{
+	begin_reply(c);
+	c->reply.ops = wire_for(c->in.data[c->at])->ops;
+	reply_fault(&c->reply, code, "%s", why);
+	c->reply.ops->end(&c->reply);
+}
+
+/* A request that does not fit is answered, and the rest of its line is read over. */
+static void refuse_long(struct conn *c)
+{
+	refuse(c, 400, "the request is longer than 65536 bytes");
+	c->discarding = true;
+	c->at = c->in.len;
+}
+
+static bool discard_line(struct conn *c)
+{
+	size_t line = wire_line(c->in.data + c->at, unread(c), false);
+
+	c->discarding = !line;
+	c->at = line ? c->at + line : c->in.len;
+	return !c->discarding;
+}
+
+static void skip_blanks(struct conn *c)
+{
+	while (unread(c) && c->in.data[c->at] && strchr(" \t\r\n", c->in.data[c->at]))
+		c->at++;
+}
+
+/* Runs the next request of the input. False when there is none yet. */
+static bool serve_one(struct conn *c)
+{
+	if (c->discarding && !discard_line(c))
+		return false;
+	skip_blanks(c);
+	if (!unread(c))
+		return false;
+	if (c->over_limit) {
+		refuse(c, 503, "too many connections, 64 are open");
+		c->state = CONN_CLOSING;
+		return false;
+	}
+	begin_reply(c);
+	c->call = (struct rpc_call){ .pid = c->pid, .uid = c->uid };
+	c->taken = wire_for(c->in.data[c->at])
+			   ->take(c->in.data + c->at, unread(c), c->eof, &c->call, &c->reply);
+	if (!c->taken) {
+		if (unread(c) >= REQUEST_MAX)
+			refuse_long(c);
+		return false;
+	}
+	if (!c->call.method) {
+		c->at += c->taken;
+		return true;
+	}
+	command_run(&c->call, &c->reply);
+	if (c->reply.deferred)
+		return false;
+	finish_request(c);
+	return true;
+}
+
+static void serve(struct conn *c)
+{
+	struct slice turn = slice_of(SERVE_NS);
+
+	c->unfinished = false;
+	while (c->state == CONN_OPEN && !c->reply.deferred && unsent(c) < REPLIES_MAX) {
+		if (slice_over(&turn, 1024)) {
+			c->unfinished = true;
+			break;
+		}
+		if (!serve_one(c))
+			break;
+	}
+	if (c->eof && !c->reply.deferred && !c->unfinished && unsent(c) < REPLIES_MAX &&
+	    c->state == CONN_OPEN)
+		c->state = CONN_CLOSING;
+	compact_input(c);
+	flush(c);
+}
+
+static void job_done(struct job *j)
+{
+	struct reply *r = j->owner;
+	struct conn *c = (struct conn *)((char *)r - offsetof(struct conn, reply));
+
+	if (c->state == CONN_GONE) {
+		release(c);
+		return;
+	}
+	r->answer(r);
+	finish_request(c);
+	serve(c);
+}
+
+struct job *reply_defer(struct reply *r, void (*answer)(struct reply *r))
+{
+	r->deferred = true;
+	r->answer = answer;
+	r->job = (struct job){ .done = job_done, .owner = r };
+	return &r->job;
+}
+
+static bool is_allowed(const struct ucred *peer)
+{
+	return peer->uid == 0 || (peer->uid == geteuid() && peer->uid != overflow_uid);
+}
+
+static struct conn *free_slot(void)
+{
+	for (unsigned i = 0; i < SLOTS; i++)
+		if (conns[i].state == CONN_FREE)
+			return &conns[i];
+	return NULL;
+}
+
+static void accept_one(void)
+{
+	struct conn *c = free_slot();
+	struct ucred peer = { .uid = overflow_uid };
+	socklen_t size = sizeof(peer);
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0) {
+		/* Else poll would wake us again at once, for ever. */
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+			rest_until_ns = clock_ns() + REST_NS;
+		return;
+	}
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || !is_allowed(&peer)) {
+		close(fd);
+		return;
+	}
+	c->state = CONN_OPEN;
+	c->fd = fd;
+	c->pid = peer.pid;
+	c->uid = peer.uid;
+	c->over_limit = open_count >= SERVER_CONNECTIONS;
+	c->stalled_ns = c->over_limit ? clock_ns() : 0;
+	open_count += !c->over_limit;
+}
+
+static void receive(struct conn *c)
+{
+	size_t room = REQUEST_MAX - c->in.len;
+	ssize_t n = room ? recv(c->fd, c->in.data + c->in.len, room, MSG_DONTWAIT) : 0;
+
+	if (n > 0)
+		c->in.len += (size_t)n;
+	else if (room && n == 0)
+		c->eof = true;
+	else if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		hang_up(c);
+		return;
+	}
+	serve(c);
+}
+
+/* What to wait for on a connection. Its end is reported in any case. */
+static short wanted_events(const struct conn *c)
+{
+	short events = 0;
+
+	if (unsent(c))
+		events |= POLLOUT;
+	if (c->state == CONN_OPEN && !c->eof && !c->reply.deferred && c->in.len < REQUEST_MAX &&
+	    unsent(c) < REPLIES_MAX)
+		events |= POLLIN;
+	return events;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static void add_polled(int fd, short events, struct conn *c)
+{
+	polled[polled_count] = (struct pollfd){ .fd = fd, .events = events };
+	polled_conn[polled_count++] = c;
+}
+
+void server_wait(uint64_t deadline_ns)
+{
+	uint64_t now = clock_ns();
+	struct timespec left;
+
+	polled_count = 0;
+	if (listener >= 0 && now >= rest_until_ns && free_slot())
+		add_polled(listener, POLLIN, NULL);
+	else if (rest_until_ns > now)
+		deadline_ns = earlier(deadline_ns, rest_until_ns);
+	for (unsigned i = 0; i < SLOTS; i++) {
+		struct conn *c = &conns[i];
+
+		if (c->state != CONN_OPEN && c->state != CONN_CLOSING)
+			continue;
+		add_polled(c->fd, wanted_events(c), c);
+		if (c->unfinished)
+			deadline_ns = 0;
+		if (c->stalled_ns)
+			deadline_ns = earlier(deadline_ns, c->stalled_ns + STALL_NS);
+	}
+	left = clock_until(deadline_ns, now);
+	if (ppoll(polled, polled_count, deadline_ns == CLOCK_NEVER ? NULL : &left, NULL) < 0)
+		for (unsigned i = 0; i < polled_count; i++)
+			polled[i].revents = 0;
+}
+
+static void handle(struct conn *c, short events)
+{
+	if (events & (POLLHUP | POLLERR | POLLNVAL) && !(events & POLLIN)) {
+		/* Both directions are closed; with only one closed there is a reply to send yet. */
+		hang_up(c);
+		return;
+	}
+	if (c->stalled_ns && clock_ns() >= c->stalled_ns + STALL_NS) {
+		hang_up(c);
+		return;
+	}
+	if (events & POLLIN)
+		receive(c);
+	else if (c->unfinished || events & POLLOUT)
+		serve(c);
+}
+
+void server_handle(void)
+{
+	for (unsigned i = 0; i < polled_count; i++) {
+		if (polled_conn[i])
+			handle(polled_conn[i], polled[i].revents);
+		else if (polled[i].revents & POLLIN)
+			accept_one();
+	}
+}

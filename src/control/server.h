@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Connections: reading requests, running them in order, writing replies. On our thread, inside
+   the gate, except for the waiting in server_wait. */
+#ifndef MT_CONTROL_SERVER_H
+#define MT_CONTROL_SERVER_H
+
+#include <stdint.h>
+
+#define SERVER_CONNECTIONS 64
+
+/* Takes over a listening, non-blocking socket. Maps room for requests and replies once, so that
+   they work when the system has no more memory for us. 0 or -ENOMEM. */
+int server_start(int listener);
+
+/* Waits for the clients, or until `deadline_ns`; outside the gate. Without a listener, for the
+   deadline alone. */
+void server_wait(uint64_t deadline_ns);
+
+/* Handles what server_wait has found: about a millisecond's worth for each connection. */
+void server_handle(void);
+
+/* How many clients there are. */
+unsigned server_clients(void);
+
+/* In a forked child: the connections are the parent's. */
+void server_forget(void);
+
+#endif

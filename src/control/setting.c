@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Settings: from the environment at start, through cfg.* later. */
+#include "setting.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/prng.h"
+#include "base/units.h"
+#include "inject/budget.h"
+#include "inject/bulk.h"
+#include "inject/content.h"
+#include "inject/sched.h"
+
+static char log_path[SETTING_TEXT_MAX];
+
+static int reseed(void)
+{
+	bulk_reseed();
+	return 0;
+}
+
+static int forget_reading(void)
+{
+	budget_forget();
+	return 0;
+}
+
+static int reopen_log(void)
+{
+	if (*log_path && *log_path != '/')
+		return -EINVAL; /* relative to what? the host may change its directory */
+	return log_open(log_path);
+}
+
+#define SETTING(name, type, value, least, most, initial, unit, changed, help) \
+	{ #name, SETTING_##type, value, least, most, initial, unit, changed, help },
+const struct setting settings[] = {
+#include "control/settings.def"
+};
+#undef SETTING
+const unsigned setting_count = sizeof(settings) / sizeof(settings[0]);
+
+const struct setting *setting_find(const char *name)
+{
+	for (unsigned i = 0; i < setting_count; i++)
+		if (strcmp(settings[i].name, name) == 0)
+			return &settings[i];
+	return NULL;
+}
+
+const char *setting_text(const struct setting *s)
+{
+	return s->type == SETTING_TEXT ? log_path : "";
+}
+
+char *setting_forms(const struct setting *s, char forms[SETTING_FORMS_MAX])
+{
+	const char *what = s->type == SETTING_SIZE ? UNITS_SIZE_FORMS : "a whole number";
+
+	if (s->type == SETTING_TEXT)
+		snprintf(forms, SETTING_FORMS_MAX, "an absolute path, or nothing");
+	else if (s->most == UINT64_MAX)
+		snprintf(forms, SETTING_FORMS_MAX, "%s", what);
+	else
+		snprintf(forms, SETTING_FORMS_MAX, "%s, %" PRIu64 " to %" PRIu64, what, s->least,
+			 s->most);
+	return forms;
+}
+
+static int parse(const struct setting *s, const char *text, uint64_t *value)
+{
+	int rc = s->type == SETTING_SIZE ? units_parse_size(text, 0, value) :
+					   units_parse_number(text, value);
+
+	if (rc == 0 && (*value < s->least || *value > s->most))
+		rc = -ERANGE;
+	return rc;
+}
+
+/* Stores without its consequences. */
+static int store(const struct setting *s, const char *text)
+{
+	uint64_t value;
+	int rc;
+
+	if (s->type == SETTING_TEXT) {
+		if (strlen(text) > s->most)
+			return -ERANGE;
+		strcpy(log_path, text);
+		return 0;
+	}
+	rc = parse(s, text, &value);
+	if (rc == 0)
+		atomic_store(s->value, value);
+	return rc;
+}
+
+int setting_set(const struct setting *s, const char *text)
+{
+	uint64_t old_value = s->value ? atomic_load(s->value) : 0;
+	char old_text[SETTING_TEXT_MAX];
+	int rc;
+
+	strcpy(old_text, log_path);
+	rc = store(s, text);
+	if (rc || !s->changed)
+		return rc;
+	rc = s->changed();
+	if (rc) {
+		strcpy(log_path, old_text);
+		if (s->value)
+			atomic_store(s->value, old_value);
+	}
+	return rc;
+}
+
+#define COMPLAINTS_MAX 8
+
+static char complaints[COMPLAINTS_MAX][192];
+static unsigned complaint_count;
+
+const char *setting_complaint(unsigned index)
+{
+	return index < complaint_count ? complaints[index] : NULL;
+}
+
+static void complain(const char *name, const char *value, const char *why)
+{
+	if (complaint_count < COMPLAINTS_MAX)
+		snprintf(complaints[complaint_count++], sizeof(complaints[0]), "%.40s=%.60s: %s",
+			 name, value, why);
+}
+
+#define PREFIX "MTPRELOAD_"
+
+static void environment_name(const struct setting *s, char out[64])
+{
+	char *to = out + snprintf(out, 64, PREFIX);
+
+	for (const char *from = s->name; *from; from++)
+		*to++ = (char)toupper((unsigned char)*from);
+	*to = '\0';
+}
+
+static void read_one(const struct setting *s)
+{
+	char name[64], forms[SETTING_FORMS_MAX], why[SETTING_FORMS_MAX + 32];
+	const char *value;
+
+	environment_name(s, name);
+	value = getenv(name);
+	if (value && store(s, value) == 0)
+		return;
+	if (value) {
+		snprintf(why, sizeof(why), "the default is used (accepted: %s)",
+			 setting_forms(s, forms));
+		complain(name, value, why);
+	}
+	if (strcmp(s->initial, "random") == 0)
+		atomic_store(s->value, prng_entropy());
+	else
+		store(s, s->initial);
+}
+
+static bool is_known(const char *name)
+{
+	static const char *const others[] = { PREFIX "DIR", PREFIX "SOCKET" };
+	char known[64];
+
+	for (unsigned i = 0; i < setting_count; i++) {
+		environment_name(&settings[i], known);
+		if (strcmp(name, known) == 0)
+			return true;
+	}
+	for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (strcmp(name, others[i]) == 0)
+			return true;
+	return false;
+}
+
+static void find_unknown(void)
+{
+	for (char **at = environ; at && *at; at++) {
+		const char *equals = strchr(*at, '=');
+		char name[64];
+
+		if (!equals || strncmp(*at, PREFIX, strlen(PREFIX)) != 0)
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)(equals - *at), *at);
+		if (!is_known(name))
+			complain(name, equals + 1, "no such setting");
+	}
+}
+
+void setting_read_environment(void)
+{
+	for (unsigned i = 0; i < setting_count; i++)
+		read_one(&settings[i]);
+	find_unknown();
+}
+
+void setting_start(void)
+{
+	for (unsigned i = 0; i < setting_count; i++) {
+		const struct setting *s = &settings[i];
+		int rc = s->changed ? s->changed() : 0;
+
+		if (rc == 0 || s->type != SETTING_TEXT)
+			continue;
+		complain(s->name, log_path, strerror(-rc));
+		log_path[0] = '\0';
+	}
+}

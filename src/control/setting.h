@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The settings table. Read at start on the host's thread, changed on ours. */
+#ifndef MT_CONTROL_SETTING_H
+#define MT_CONTROL_SETTING_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SETTING_GROUP "malloc_test"
+#define SETTING_TEXT_MAX 256
+
+enum setting_type { SETTING_NUMBER, SETTING_SIZE, SETTING_TEXT };
+
+/* One row of settings.def. */
+struct setting {
+	const char *name;
+	enum setting_type type;
+	_Atomic uint64_t *value; /* NULL for a text */
+	uint64_t least, most;    /* of a text: its length */
+	const char *initial, *unit;
+	int (*changed)(void); /* on our thread; 0, or -errno: the change is undone */
+	const char *help;
+};
+
+extern const struct setting settings[];
+extern const unsigned setting_count;
+
+const struct setting *setting_find(const char *name);
+
+/* The present value of a text setting. */
+const char *setting_text(const struct setting *s);
+
+/* Sets from text. 0, or -EINVAL (not of its type), -ERANGE (outside its range), or the error of
+   what the change set off; nothing is changed then. Our thread. */
+int setting_set(const struct setting *s, const char *text);
+
+/* "a whole number, 0 to 100" */
+#define SETTING_FORMS_MAX 96
+char *setting_forms(const struct setting *s, char forms[SETTING_FORMS_MAX]);
+
+/* Takes the initial values from MTPRELOAD_* and from the table. Host's thread, once. */
+void setting_read_environment(void);
+
+/* Does what the initial values ask for. Our thread, once in each process. */
+void setting_start(void);
+
+/* What was wrong in the environment; NULL past the last. */
+const char *setting_complaint(unsigned index);
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Binding under a temporary name, listening, then renaming: a name that can be seen can be
+   connected to, so whoever prunes names that refuse connections never hits a live one. */
+#include "socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/rundir.h"
+
+#define BACKLOG 64
+#define TRIES 3
+
+enum name_state {
+	NAME_NONE,
+	NAME_BINDING, /* our thread is at it */
+	NAME_BOUND,
+	NAME_LEAVING /* the process ends: bind nothing any more */
+};
+
+static atomic_int state;
+static atomic_bool at_work; /* our thread is inside socket_open */
+static pid_t owner;         /* only this process removes the name */
+static char path[2 * RUNDIR_PATH_MAX];
+static struct rundir dir;
+
+/* Copied at start: the host may change its environment under our feet. */
+static char env_dir[RUNDIR_PATH_MAX], env_runtime[RUNDIR_PATH_MAX], env_xdg[RUNDIR_PATH_MAX];
+static char env_socket[RUNDIR_PATH_MAX];
+static bool is_child;
+
+static void copy_env(const char *name, char to[RUNDIR_PATH_MAX])
+{
+	const char *value = getenv(name);
+
+	/* A relative path would mean another place once the host changes its directory. */
+	if (value && *value == '/' && strlen(value) < RUNDIR_PATH_MAX)
+		strcpy(to, value);
+}
+
+void socket_read_environment(void)
+{
+	copy_env("MTPRELOAD_DIR", env_dir);
+	copy_env("RUNTIME_DIRECTORY", env_runtime);
+	copy_env("XDG_RUNTIME_DIR", env_xdg);
+	copy_env("MTPRELOAD_SOCKET", env_socket);
+}
+
+/* Is somebody answering under this name? */
+static bool is_live(int dir_fd, const char *name)
+{
+	struct sockaddr_un address;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool live = fd >= 0 && rundir_address(dir.path, dir_fd, name, &address) == 0 &&
+		    connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return live;
+}
+
+/* The mode is set on the socket before it has a name, since umask belongs to the host. */
+static int listen_as(int dir_fd, const char *name)
+{
+	struct sockaddr_un address;
+	int rc = rundir_address(dir.path, dir_fd, name, &address);
+	int fd;
+
+	if (rc < 0)
+		return rc;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	unlinkat(dir_fd, name, 0); /* left by a process of our pid that was killed just here */
+	if (fchmod(fd, 0600) == 0 &&
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	rc = -errno;
+	unlinkat(dir_fd, name, 0);
+	close(fd);
+	return rc;
+}
+
+/* Makes `path` appear with a listening socket behind it. */
+static int bind_in(int dir_fd, const char *name)
+{
+	char temporary[RUNDIR_PATH_MAX + 1];
+	int binding = NAME_BINDING, fd;
+
+	snprintf(temporary, sizeof(temporary), ".%s", name);
+	fd = listen_as(dir_fd, temporary);
+	if (fd < 0)
+		return fd;
+	snprintf(path, sizeof(path), "%s/%s", dir.path, name);
+	if (renameat(dir_fd, temporary, dir_fd, name) == 0) {
+		if (atomic_compare_exchange_strong(&state, &binding, NAME_BOUND))
+			return fd;
+		unlinkat(dir_fd, name, 0); /* the process has begun to end meanwhile */
+	}
+	unlinkat(dir_fd, temporary, 0);
+	close(fd);
+	return -EIO;
+}
+
+static int open_in_rundir(void)
+{
+	char name[RUNDIR_NAME_MAX];
+	int dir_fd = rundir_open(&dir), fd;
+
+	if (dir_fd < 0)
+		return dir_fd;
+	rundir_prune(dir.path, dir_fd);
+	rundir_name(getpid(), name);
+	fd = bind_in(dir_fd, name);
+	close(dir_fd);
+	return fd;
+}
+
+static int search_rundirs(void)
+{
+	struct rundir_env env = { env_dir, env_runtime, env_xdg };
+	int fd = -ENOENT;
+
+	for (int i = 0; rundir_candidate(&env, i, geteuid(), &dir); i++) {
+		if (!dir.path[0])
+			continue;
+		fd = -ENOENT;
+		/* Another process may remove an empty directory between our mkdir and bind. */
+		for (int try = 0; try < TRIES && fd == -ENOENT; try++)
+			fd = open_in_rundir();
+		if (fd >= 0)
+			break;
+	}
+	return fd;
+}
+
+/* $MTPRELOAD_SOCKET with %p replaced by the pid; without %p, a child gets .PID behind it. */
+static void expand_fixed(char out[RUNDIR_PATH_MAX])
+{
+	const char *percent = strstr(env_socket, "%p");
+	size_t head = percent ? (size_t)(percent - env_socket) : strlen(env_socket);
+
+	if (percent)
+		snprintf(out, RUNDIR_PATH_MAX, "%.*s%d%s", (int)head, env_socket, (int)getpid(),
+			 percent + 2);
+	else if (is_child)
+		snprintf(out, RUNDIR_PATH_MAX, "%s.%d", env_socket, (int)getpid());
+	else
+		snprintf(out, RUNDIR_PATH_MAX, "%s", env_socket);
+}
+
+static int open_fixed(void)
+{
+	char fixed[RUNDIR_PATH_MAX], name[RUNDIR_PATH_MAX];
+	char *slash;
+	int dir_fd, fd;
+
+	expand_fixed(fixed);
+	slash = strrchr(fixed, '/');
+	snprintf(name, sizeof(name), "%s", slash + 1);
+	*slash = '\0';
+	dir = (struct rundir){ 0 };
+	snprintf(dir.path, sizeof(dir.path), "%s", slash == fixed ? "/" : fixed);
+	dir_fd = open(dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir_fd < 0)
+		return -errno;
+	/* Somebody else's, who was started with the same environment. */
+	if (is_live(dir_fd, name)) {
+		size_t length = strlen(name);
+
+		snprintf(name + length, sizeof(name) - length, ".%d", (int)getpid());
+	}
+	fd = bind_in(dir_fd, name);
+	close(dir_fd);
+	return fd;
+}
+
+int socket_open(void)
+{
+	int none = NAME_NONE, binding = NAME_BINDING, fd;
+
+	atomic_store(&at_work, true);
+	if (!atomic_compare_exchange_strong(&state, &none, NAME_BINDING))
+		fd = -ECANCELED;
+	else
+		fd = env_socket[0] ? open_fixed() : search_rundirs();
+	if (fd < 0)
+		atomic_compare_exchange_strong(&state, &binding, NAME_NONE);
+	atomic_store(&at_work, false);
+	return fd;
+}
+
+static void prune_siblings(void)
+{
+	int dir_fd = open(dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir_fd < 0)
+		return;
+	rundir_prune(dir.path, dir_fd);
+	close(dir_fd);
+}
+
+static void remove_name(bool prune)
+{
+	unlink(path);
+	if (prune && !env_socket[0])
+		prune_siblings();
+	if (dir.strict)
+		rmdir(dir.path); /* fails, as it should, while others have names there */
+}
+
+void socket_remove(bool prune)
+{
+	const struct timespec moment = { .tv_nsec = 100000 };
+	int saved = errno, was;
+
+	/* A vfork child shares our memory, and its end is not the parent's. */
+	if (owner != getpid())
+		return;
+	was = atomic_exchange(&state, NAME_LEAVING);
+	if (was == NAME_BOUND)
+		remove_name(prune);
+	/* Our thread sees it right after its rename, and undoes that; 10 ms is ample. */
+	for (int i = 0; was == NAME_BINDING && i < 100 && atomic_load(&at_work); i++)
+		nanosleep(&moment, NULL);
+	errno = saved;
+}
+
+void socket_begin(bool forked)
+{
+	atomic_store(&state, NAME_NONE);
+	atomic_store(&at_work, false);
+	owner = getpid();
+	path[0] = '\0';
+	is_child = forked;
+}
+
+const char *socket_path(void)
+{
+	return atomic_load(&state) == NAME_BOUND ? path : "";
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Finds the next allocator. Runs on whichever of the host's threads allocates first, often before
+   any constructor, and once more from ours. */
+#include "real.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "boot.h"
+
+struct heap real;
+
+static char allocator_name[64] = "unknown";
+static bool in_path = true;
+
+/* dlsym gives an object pointer for a function; POSIX promises that the two convert. */
+static void find(void *scope, const char *name, void *slot)
+{
+	void *at = dlsym(scope, name);
+
+	if (at)
+		memcpy(slot, &at, sizeof(at));
+}
+
+static void *valloc_by_memalign(size_t size)
+{
+	return real.memalign((size_t)sysconf(_SC_PAGESIZE), size);
+}
+
+static void *pvalloc_by_memalign(size_t size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (size > SIZE_MAX - page) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return real.memalign(page, (size + page - 1) & ~(page - 1));
+}
+
+static void *reallocarray_by_realloc(void *at, size_t count, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(count, size, &bytes)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return real.realloc(at, bytes);
+}
+
+/* Looks the whole family up. What the scope lacks (musl has no pvalloc) is made from its parts. */
+static void find_family(void *scope, struct heap *h)
+{
+	find(scope, "malloc", &h->malloc);
+	find(scope, "calloc", &h->calloc);
+	find(scope, "realloc", &h->realloc);
+	find(scope, "free", &h->free);
+	find(scope, "memalign", &h->memalign);
+	find(scope, "aligned_alloc", &h->aligned_alloc);
+	find(scope, "posix_memalign", &h->posix_memalign);
+	find(scope, "valloc", &h->valloc);
+	find(scope, "pvalloc", &h->pvalloc);
+	find(scope, "reallocarray", &h->reallocarray);
+	find(scope, "malloc_usable_size", &h->malloc_usable_size);
+	if (!h->valloc)
+		h->valloc = valloc_by_memalign;
+	if (!h->pvalloc)
+		h->pvalloc = pvalloc_by_memalign;
+	if (!h->reallocarray)
+		h->reallocarray = reallocarray_by_realloc;
+}
+
+#define POINT(function) __atomic_store_n(&dispatch.function, real.function, __ATOMIC_RELEASE)
+
+static void point_dispatch(void)
+{
+	POINT(malloc);
+	POINT(calloc);
+	POINT(memalign);
+	POINT(aligned_alloc);
+	POINT(posix_memalign);
+	POINT(valloc);
+	POINT(pvalloc);
+	/* These four keep knowing the bootstrap arena where it was used. */
+	if (!boot_used()) {
+		POINT(free);
+		POINT(realloc);
+		POINT(reallocarray);
+		POINT(malloc_usable_size);
+	}
+}
+
+bool real_resolve(void)
+{
+	static atomic_bool busy, resolved;
+	int saved = errno;
+
+	if (atomic_load(&resolved))
+		return true;
+	/* Atomic, so that the compiler cannot drop it around dlsym, which it takes for a leaf. */
+	if (atomic_exchange(&busy, true))
+		return false;
+	find_family(RTLD_NEXT, &real);
+	atomic_store(&resolved, true);
+	atomic_store(&busy, false);
+	errno = saved;
+	return true;
+}
+
+static void remember_allocator(void)
+{
+	Dl_info info;
+	void *at;
+	const char *base;
+
+	memcpy(&at, &real.malloc, sizeof(at));
+	if (!dladdr(at, &info) || !info.dli_fname)
+		return;
+	base = strrchr(info.dli_fname, '/');
+	base = base ? base + 1 : info.dli_fname;
+	strncpy(allocator_name, base, sizeof(allocator_name) - 1);
+}
+
+void real_settle(void)
+{
+	int saved = errno;
+	Dl_info ours, theirs;
+	void *found = dlsym(RTLD_DEFAULT, "malloc");
+
+	real_resolve();
+	in_path = found && dladdr(found, &theirs) && dladdr(&real, &ours) &&
+		  ours.dli_fbase == theirs.dli_fbase;
+	if (in_path)
+		point_dispatch();
+	else
+		find_family(RTLD_DEFAULT, &real);
+	remember_allocator();
+	errno = saved;
+}
+
+bool real_in_path(void)
+{
+	return in_path;
+}
+
+const char *real_allocator(void)
+{
+	return allocator_name;
+}

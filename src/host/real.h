@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The allocators around us: the one that the host's calls go on to, and the dispatch table that
+   the exported wrappers jump through. */
+#ifndef MT_HOST_REAL_H
+#define MT_HOST_REAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* One malloc family. */
+struct heap {
+	void *(*malloc)(size_t size);
+	void *(*calloc)(size_t count, size_t size);
+	void *(*realloc)(void *at, size_t size);
+	void (*free)(void *at);
+	void *(*memalign)(size_t alignment, size_t size);
+	void *(*aligned_alloc)(size_t alignment, size_t size);
+	int (*posix_memalign)(void **out, size_t alignment, size_t size);
+	void *(*valloc)(size_t size);
+	void *(*pvalloc)(size_t size);
+	void *(*reallocarray)(void *at, size_t count, size_t size);
+	size_t (*malloc_usable_size)(void *at);
+};
+
+/* What the wrappers call. Each slot is read and written atomically, one by one: any mixture of
+   old and new slots is correct, since blocks carry no mark of who made them. */
+extern struct heap dispatch;
+
+#define HEAP_CALL(function) __atomic_load_n(&dispatch.function, __ATOMIC_RELAXED)
+
+/* What injection calls: the next allocator in the search order, or the host's own where the host
+   brings one that goes past us. Never counted, failed or delayed by our rules.
+   Complete once real_resolve has returned true. */
+extern struct heap real;
+
+/* Fills `real`. False while another call is at work on it, on this
+   thread (dlsym allocates) or on another. Any thread, any number of times; keeps errno. */
+bool real_resolve(void);
+
+/* Called once by the constructor. Finds out whether the host's calls pass through us at all,
+   which the search order decides: if so, points `dispatch` straight at `real`; if not, points `real`
+   at the allocator that they reach. */
+void real_settle(void);
+
+/* Valid after real_settle. */
+bool real_in_path(void);
+const char *real_allocator(void); /* file name of the object that `real` is in */
+
+#endif

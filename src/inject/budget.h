@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What injection holds, and what it may take. Any thread; the counters are atomic. */
+#ifndef MT_INJECT_BUDGET_H
+#define MT_INJECT_BUDGET_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Settings. */
+extern _Atomic uint64_t budget_max_bytes;         /* 0: no limit of ours */
+extern _Atomic uint64_t budget_available_percent; /* of memory that must stay available; 0: off */
+
+#define BUDGET_WHY_MAX 256
+
+/* Asks for `bytes` before they are allocated. 0, or -EDQUOT with the figures in `why` (which may be
+   NULL); nothing is taken then. */
+int budget_take(uint64_t bytes, char why[BUDGET_WHY_MAX]);
+
+/* Would budget_take grant it now? Takes nothing. */
+int budget_check(uint64_t bytes, char why[BUDGET_WHY_MAX]);
+
+/* Gives back what was taken: freed, or never allocated. */
+void budget_give(uint64_t bytes);
+
+/* Bytes taken whose pages are not yet touched: the system does not see them as used yet, so no
+   reading may count them as available. Adds or, negative, removes. */
+void budget_pending(int64_t bytes);
+
+/* Bytes held by all injection. */
+uint64_t budget_used(void);
+
+/* How many requests were refused since start. */
+uint64_t budget_refusals(void);
+
+/* After fork, in the child: what it holds, all of it as resident as it will ever be. */
+void budget_adopt(uint64_t bytes);
+
+/* Forgets the last reading of the system: a setting changed. */
+void budget_forget(void);
+
+#endif

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The steps of long commands. */
+#include "bulk.h"
+
+#include <errno.h>
+
+#include "inject/hand.h"
+#include "inject/sched.h"
+
+/* A heap that has refused this often in a row will refuse the rest too. */
+#define GIVE_UP_AFTER 1000
+
+static struct prng sizes;
+
+void bulk_reseed(void)
+{
+	prng_seed(&sizes, atomic_load(&sched_seed));
+}
+
+/* Records the finished chunk; one that finds no room goes back. */
+static void keep(struct job *j)
+{
+	if (chunk_push(&hand_pool, &j->moving.chunk) == 0) {
+		j->bytes += j->moving.chunk.size;
+		j->chunks++;
+		return;
+	}
+	j->errors++;
+	transit_out(&j->moving, &j->moving.chunk);
+}
+
+static void start_one(struct job *j)
+{
+	uint64_t size = prng_range(&sizes, j->min, j->max);
+	int rc;
+
+	if (size > j->left)
+		size = j->left;
+	j->left -= size;
+	j->more = j->left > 0;
+	rc = transit_in(&j->moving, size, j->why);
+	if (rc == 0) {
+		j->failures_in_a_row = 0;
+		return;
+	}
+	j->errors++;
+	if (rc == -EDQUOT || ++j->failures_in_a_row == GIVE_UP_AFTER)
+		j->more = false;
+}
+
+/* False while the chunk on its way needs more time. */
+static bool move_on(struct job *j, struct slice *slice)
+{
+	if (j->moving.stage == TRANSIT_FILLING) {
+		/* What a cancelled command has in hand was not yet the client's. */
+		if (j->cancelled)
+			transit_out(&j->moving, &j->moving.chunk);
+		else if (transit_in_step(&j->moving, slice))
+			keep(j);
+	}
+	if (j->moving.stage == TRANSIT_VERIFYING || j->moving.stage == TRANSIT_PURGING)
+		transit_out_step(&j->moving, slice, &j->damaged);
+	return j->moving.stage == TRANSIT_IDLE;
+}
+
+static bool alloc_step(struct job *j, struct slice *slice)
+{
+	do {
+		if (!move_on(j, slice))
+			return false;
+		if (j->cancelled || !j->more)
+			return true;
+		start_one(j);
+	} while (!slice_over(slice, 0));
+	return false;
+}
+
+void bulk_alloc(struct job *j, uint64_t min, uint64_t max, uint64_t total)
+{
+	j->step = alloc_step;
+	j->scope = &hand_pool;
+	j->min = min;
+	j->max = max;
+	j->left = total;
+	j->more = true;
+	job_add(j);
+}
+
+enum { FREE_HAND, FREE_STOPPED, FREE_RUNNING, FREE_OVER };
+
+#define NONE_PASSED UINT64_MAX
+
+static void start_walk(struct job *j, const struct chunk_pool *pool)
+{
+	j->from.removals = pool->removals;
+	j->from.at = (struct chunk_cursor){ 0 };
+	j->from.smallest = NONE_PASSED;
+}
+
+/* The pool that the job is at; NULL when its test has been destroyed, or at the beginning of a round
+   of tests. */
+static struct chunk_pool *current_pool(const struct job *j)
+{
+	struct test *t;
+
+	if (j->from.round == FREE_HAND)
+		return &hand_pool;
+	t = sched_find(j->from.test_id);
+	return t ? &t->pool : NULL;
+}
+
+/* Goes on to the next pool with chunks. False after the last. */
+static bool next_pool(struct job *j)
+{
+	if (j->from.round == FREE_HAND) {
+		j->from.round = FREE_STOPPED;
+		j->from.test_id = SCHED_NEWEST;
+	}
+	while (j->from.round < FREE_OVER) {
+		struct test *t = sched_below(j->from.test_id);
+
+		if (!t) {
+			j->from.round++;
+			j->from.test_id = SCHED_NEWEST;
+			continue;
+		}
+		j->from.test_id = t->id;
+		if (t->pool.chunks &&
+		    (t->state == TEST_RUNNING) == (j->from.round == FREE_RUNNING)) {
+			start_walk(j, &t->pool);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void take_at(struct job *j, struct chunk_pool *pool, struct chunk_cursor *at)
+{
+	chunk_take(pool, at);
+	j->from.removals = pool->removals;
+}
+
+enum pick { PICKED, NOT_YET, POOL_DONE };
+
+/* One step of the walk from newest to oldest. */
+static enum pick pick_fitting(struct job *j, struct chunk_pool *pool, struct slice *slice,
+			      struct chunk *c)
+{
+	if (pool->removals != j->from.removals)
+		start_walk(j, pool); /* somebody else has freed some meanwhile */
+	while (chunk_prev(pool, &j->from.at, c)) {
+		if (c->size <= j->left) {
+			/* The records above this one in its segment move down by one. */
+			if (j->from.smallest != NONE_PASSED &&
+			    j->from.smallest_at.segment == j->from.at.segment)
+				j->from.smallest_at.index--;
+			take_at(j, pool, &j->from.at);
+			return PICKED;
+		}
+		if (c->size < j->from.smallest) {
+			j->from.smallest = c->size;
+			j->from.smallest_at = j->from.at;
+		}
+		if (slice_over(slice, 0))
+			return NOT_YET;
+	}
+	if (j->from.smallest == NONE_PASSED)
+		return POOL_DONE;
+	/* Met once more, to read it. */
+	j->from.smallest_at.index++;
+	chunk_prev(pool, &j->from.smallest_at, c);
+	take_at(j, pool, &j->from.smallest_at);
+	return PICKED;
+}
+
+static enum pick pick_chunk(struct job *j, struct slice *slice, struct chunk *c)
+{
+	struct chunk_pool *pool = current_pool(j);
+
+	if (!pool)
+		return POOL_DONE;
+	if (j->more)
+		return chunk_pop(pool, c) ? PICKED : POOL_DONE;
+	return pick_fitting(j, pool, slice, c);
+}
+
+/* Damage is counted with the job and with the test that the chunk was from, if it is still there. */
+static void count_damage(struct job *j, uint64_t damaged)
+{
+	struct test *t = j->from.round == FREE_HAND ? NULL : sched_find(j->from.test_id);
+
+	j->damaged += damaged;
+	if (t)
+		t->stats.corruptions += damaged;
+}
+
+/* True when no chunk is on its way out any more. */
+static bool release(struct job *j, struct slice *slice)
+{
+	uint64_t size = j->moving.chunk.size, damaged = 0;
+	bool gone;
+
+	if (j->moving.stage == TRANSIT_IDLE)
+		return true;
+	gone = transit_out_step(&j->moving, slice, &damaged);
+	if (damaged)
+		count_damage(j, damaged);
+	if (!gone)
+		return false;
+	j->bytes += size;
+	j->chunks++;
+	j->left -= size < j->left ? size : j->left;
+	return true;
+}
+
+static bool free_step(struct job *j, struct slice *slice)
+{
+	struct chunk c;
+
+	do {
+		if (!release(j, slice))
+			return false;
+		if (j->cancelled || (!j->more && j->left == 0))
+			return true;
+		switch (pick_chunk(j, slice, &c)) {
+		case PICKED:
+			transit_out(&j->moving, &c);
+			break;
+		case NOT_YET:
+			return false;
+		case POOL_DONE:
+			if (!next_pool(j))
+				return true;
+			break;
+		}
+	} while (!slice_over(slice, 0));
+	return false;
+}
+
+static void start_free(struct job *j)
+{
+	j->step = free_step;
+	start_walk(j, &hand_pool);
+	job_add(j);
+}
+
+void bulk_free(struct job *j, uint64_t bytes)
+{
+	j->left = bytes;
+	start_free(j);
+}
+
+void bulk_free_all(struct job *j, bool urgent)
+{
+	j->more = true;
+	j->urgent = urgent;
+	start_free(j);
+}
+
+static bool destroy_step(struct job *j, struct slice *slice)
+{
+	(void)slice; /* sched_run frees what tests hold */
+	return j->waiting_for == 0;
+}
+
+void bulk_destroy(struct job *j, struct test *t)
+{
+	j->step = destroy_step;
+	j->urgent = true;
+	if (t)
+		sched_destroy(t, j);
+	else
+		while ((t = sched_below(SCHED_NEWEST)))
+			sched_destroy(t, j);
+	job_add(j);
+}
+
+void bulk_adopt(void)
+{
+	sched_adopt(&hand_pool);
+	job_adopt(&hand_pool);
+	budget_adopt(hand_pool.bytes);
+}

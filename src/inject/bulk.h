@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The long commands: allocating many chunks or a large one, freeing, destroying tests. Each
+   fills a zeroed job whose `done` and `owner` the caller has set, and queues it. Inside the gate,
+   on our thread. */
+#ifndef MT_INJECT_BULK_H
+#define MT_INJECT_BULK_H
+
+#include "inject/job.h"
+#include "inject/test.h"
+
+/* Exactly `total` bytes into the hand pool, in pieces of min..max; the last one is trimmed. One
+   piece of 0 bytes where all are 0. Failures are counted in `errors`; what succeeded stays. A
+   refusal by the budget ends it. When cancelled, what was done stays. */
+void bulk_alloc(struct job *j, uint64_t min, uint64_t max, uint64_t total);
+
+/* Frees at least `bytes`: from the hand pool, then from stopped tests, then from running ones,
+   newest test first; in each from the newest chunk to the oldest those that fit into what is
+   left to free, and if that does not reach it the smallest of the others. */
+void bulk_free(struct job *j, uint64_t bytes);
+
+/* Frees everything; running tests run on. `urgent`: waits for no other job. */
+void bulk_free_all(struct job *j, bool urgent);
+
+/* Destroys one test, or (NULL) all. Done when their memory is freed. */
+void bulk_destroy(struct job *j, struct test *t);
+
+/* The next mt.mem_rnd_alloc starts from sched_seed again. */
+void bulk_reseed(void);
+
+/* Everything injected goes to the hand pool: after fork, in the child. */
+void bulk_adopt(void);
+
+#endif

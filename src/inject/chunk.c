@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Pools of chunk records: a list of small segments from one slab, oldest first. */
+#include "chunk.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/pool.h"
+
+/* 35 records in 512 bytes. The columns lie apart, so that none needs padding. */
+#define SEGMENT_CHUNKS 35
+
+struct chunk_segment {
+	struct chunk_segment *prev, *next;
+	void *addr[SEGMENT_CHUNKS];
+	uint32_t size_low[SEGMENT_CHUNKS];
+	uint16_t size_high[SEGMENT_CHUNKS]; /* 12 bits of size above 4 of flags */
+	uint16_t first, end;                /* records in use: first <= i < end */
+};
+_Static_assert(sizeof(struct chunk_segment) == 512, "a power of two, so that none straddles pages");
+
+static struct slab segments = SLAB_OF(struct chunk_segment);
+static uint64_t segment_count;
+
+static void put(struct chunk_segment *s, unsigned i, const struct chunk *c)
+{
+	s->addr[i] = c->addr;
+	s->size_low[i] = (uint32_t)c->size;
+	s->size_high[i] = (uint16_t)(c->size >> 32 << 4 | c->flags);
+}
+
+static void get(const struct chunk_segment *s, unsigned i, struct chunk *c)
+{
+	c->addr = s->addr[i];
+	c->size = (size_t)(s->size_high[i] >> 4) << 32 | s->size_low[i];
+	c->flags = s->size_high[i] & 15u;
+}
+
+static struct chunk_segment *append_segment(struct chunk_pool *pool)
+{
+	struct chunk_segment *s = slab_get(&segments);
+
+	if (!s)
+		return NULL;
+	segment_count++;
+	s->first = s->end = 0;
+	s->next = NULL;
+	s->prev = pool->tail;
+	if (pool->tail)
+		pool->tail->next = s;
+	else
+		pool->head = s;
+	pool->tail = s;
+	return s;
+}
+
+static void drop_segment(struct chunk_pool *pool, struct chunk_segment *s)
+{
+	if (s->prev)
+		s->prev->next = s->next;
+	else
+		pool->head = s->next;
+	if (s->next)
+		s->next->prev = s->prev;
+	else
+		pool->tail = s->prev;
+	segment_count--;
+	slab_put(&segments, s);
+}
+
+int chunk_push(struct chunk_pool *pool, const struct chunk *c)
+{
+	struct chunk_segment *s = pool->tail;
+
+	if (!s || s->end == SEGMENT_CHUNKS)
+		s = append_segment(pool);
+	if (!s)
+		return -ENOMEM;
+	put(s, s->end++, c);
+	pool->chunks++;
+	pool->bytes += c->size;
+	return 0;
+}
+
+static void forget(struct chunk_pool *pool, const struct chunk *c)
+{
+	pool->chunks--;
+	pool->bytes -= c->size;
+	pool->removals++;
+}
+
+bool chunk_pop(struct chunk_pool *pool, struct chunk *c)
+{
+	struct chunk_segment *s = pool->head;
+
+	if (!s)
+		return false;
+	get(s, s->first++, c);
+	forget(pool, c);
+	if (s->first == s->end)
+		drop_segment(pool, s);
+	return true;
+}
+
+void chunk_splice(struct chunk_pool *to, struct chunk_pool *from)
+{
+	if (!from->head)
+		return;
+	if (to->tail) {
+		to->tail->next = from->head;
+		from->head->prev = to->tail;
+	} else {
+		to->head = from->head;
+	}
+	to->tail = from->tail;
+	to->chunks += from->chunks;
+	to->bytes += from->bytes;
+	*from = (struct chunk_pool){ .removals = from->removals + 1 };
+}
+
+bool chunk_prev(const struct chunk_pool *pool, struct chunk_cursor *at, struct chunk *c)
+{
+	if (!at->started) {
+		at->started = true;
+		at->segment = pool->tail;
+		at->index = pool->tail ? pool->tail->end : 0;
+	}
+	if (at->segment && at->index == at->segment->first) {
+		at->segment = at->segment->prev;
+		at->index = at->segment ? at->segment->end : 0;
+	}
+	if (!at->segment)
+		return false;
+	get(at->segment, --at->index, c);
+	return true;
+}
+
+void chunk_take(struct chunk_pool *pool, struct chunk_cursor *at)
+{
+	struct chunk_segment *s = at->segment;
+	unsigned i = at->index, behind = s->end - i - 1;
+	struct chunk c;
+
+	get(s, i, &c);
+	forget(pool, &c);
+	memmove(&s->addr[i], &s->addr[i + 1], behind * sizeof(s->addr[0]));
+	memmove(&s->size_low[i], &s->size_low[i + 1], behind * sizeof(s->size_low[0]));
+	memmove(&s->size_high[i], &s->size_high[i + 1], behind * sizeof(s->size_high[0]));
+	s->end--;
+	if (s->first == s->end) {
+		at->segment = s->prev;
+		at->index = s->prev ? s->prev->end : 0;
+		drop_segment(pool, s);
+	}
+}
+
+uint64_t chunk_record_bytes(void)
+{
+	return segment_count * sizeof(struct chunk_segment);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The record of what was injected: pools of chunks. A record costs 14 bytes and lies in private
+   memory apart from the chunk, in segments that never move, so an overrun in the host's heap
+   cannot damage it. Everything here is called inside the gate. */
+#ifndef MT_INJECT_CHUNK_H
+#define MT_INJECT_CHUNK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* 16 TiB: what a record has room for. */
+#define CHUNK_BYTES_MAX ((UINT64_C(1) << 44) - 1)
+
+#define CHUNK_PATTERN 1u /* filled with the pattern, to be verified before release */
+
+struct chunk {
+	void *addr;
+	size_t size;
+	unsigned flags;
+};
+
+struct chunk_segment;
+
+/* Zeroed is empty. Oldest chunks at the head. */
+struct chunk_pool {
+	struct chunk_segment *head, *tail;
+	uint64_t chunks;
+	uint64_t bytes;
+	uint64_t removals; /* counts up whenever a chunk leaves: a cursor from before is stale */
+};
+
+/* 0, or -ENOMEM: no room for the record; the chunk stays the caller's. */
+int chunk_push(struct chunk_pool *pool, const struct chunk *c);
+
+/* Takes the oldest out; false when empty. Oldest first, because glibc can give pages back
+   only behind the last block in use, and what is freed last stays in its thread cache. */
+bool chunk_pop(struct chunk_pool *pool, struct chunk *c);
+
+/* Appends all of `from` to `to`; `from` is empty afterwards. Cannot fail. */
+void chunk_splice(struct chunk_pool *to, struct chunk_pool *from);
+
+/* Walks from newest to oldest: start from a zeroed cursor. Chunks pushed meanwhile are not met;
+   after a removal that is not chunk_take's the cursor is stale. */
+struct chunk_cursor {
+	struct chunk_segment *segment;
+	unsigned index;
+	bool started;
+};
+bool chunk_prev(const struct chunk_pool *pool, struct chunk_cursor *at, struct chunk *c);
+
+/* Takes the chunk that chunk_prev just met out of the pool; the walk goes on below it. */
+void chunk_take(struct chunk_pool *pool, struct chunk_cursor *at);
+
+/* Bytes of private memory that records take in all. */
+uint64_t chunk_record_bytes(void);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The queue of long commands. At most one for each connection, so lists are short. */
+#include "job.h"
+
+static struct job *first;
+
+void job_add(struct job *j)
+{
+	struct job **at = &first;
+
+	while (*at)
+		at = &(*at)->next;
+	j->next = NULL;
+	*at = j;
+}
+
+static bool is_runnable(const struct job *j)
+{
+	if (j->cancelled)
+		return true;
+	if (j->urgent || j->parked)
+		return !j->parked;
+	for (const struct job *earlier = first; earlier != j; earlier = earlier->next)
+		if (!earlier->urgent && (!earlier->scope || !j->scope || earlier->scope == j->scope))
+			return false;
+	return true;
+}
+
+static void unlink_job(struct job *j)
+{
+	struct job **at = &first;
+
+	while (*at != j)
+		at = &(*at)->next;
+	*at = j->next;
+}
+
+bool job_run(struct slice *slice)
+{
+	static unsigned turn;
+	unsigned runnable = 0, pick;
+	struct job *j;
+
+	for (j = first; j; j = j->next)
+		runnable += is_runnable(j);
+	if (!runnable)
+		return false;
+	pick = turn++ % runnable;
+	for (j = first; !is_runnable(j) || pick--;)
+		j = j->next;
+	if (j->step(j, slice)) {
+		unlink_job(j);
+		j->done(j);
+	}
+	return true;
+}
+
+bool job_any(void)
+{
+	for (const struct job *j = first; j; j = j->next)
+		if (is_runnable(j))
+			return true;
+	return false;
+}
+
+void job_cancel_all(void)
+{
+	for (struct job *j = first; j; j = j->next)
+		j->cancelled = true;
+}
+
+void job_adopt(struct chunk_pool *pool)
+{
+	for (struct job *j = first; j; j = j->next)
+		transit_adopt(&j->moving, pool);
+	first = NULL;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Long work for a command, done in slices between polls. Inside the gate, on our thread. The
+   caller owns the struct until `done` was called. */
+#ifndef MT_INJECT_JOB_H
+#define MT_INJECT_JOB_H
+
+#include <stdbool.h>
+
+#include "inject/transit.h"
+
+struct chunk_pool;
+struct test;
+
+struct job {
+	bool (*step)(struct job *j, struct slice *slice); /* true when finished */
+	void (*done)(struct job *j);
+	void *owner;
+
+	/* Jobs on the same pool run one after the other; NULL stands for all pools. */
+	const struct chunk_pool *scope;
+	bool urgent;    /* waits for nobody, and nobody for it */
+	bool parked;    /* cannot go on until its owner says so */
+	bool cancelled; /* step sees it, cleans up and finishes */
+
+	/* What was done so far. */
+	uint64_t bytes, chunks, errors, damaged;
+	char why[BUDGET_WHY_MAX]; /* the budget's refusal, if any */
+
+	/* What is to be done, and how far it is: bulk.c's. */
+	uint64_t min, max, left;
+	bool more; /* allocating: another chunk follows; freeing: everything, `left` does not count */
+	unsigned failures_in_a_row;
+	unsigned waiting_for; /* tests on their way out */
+	struct {
+		int round;         /* FREE_HAND … */
+		uint64_t test_id;  /* in the rounds of tests */
+		uint64_t removals; /* of the pool, when the walk was last in step with it */
+		struct chunk_cursor at, smallest_at;
+		uint64_t smallest; /* of the chunks passed over */
+	} from;
+	struct transit moving;
+
+	struct job *next;
+};
+
+void job_add(struct job *j);
+
+/* Gives one runnable job, in turn, the slice. False when there is none. */
+bool job_run(struct slice *slice);
+
+/* Is there a job that job_run would run? */
+bool job_any(void);
+void job_cancel_all(void);
+
+/* After fork, in the child: forgets all jobs; chunks on their way go to `pool`. */
+void job_adopt(struct chunk_pool *pool);
+
+#endif

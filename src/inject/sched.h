@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* All tests: their table, when each is due, and the ones in the middle of a long tick. Inside the
+   gate, on our thread. */
+#ifndef MT_INJECT_SCHED_H
+#define MT_INJECT_SCHED_H
+
+#include <stdatomic.h>
+
+#include "inject/job.h"
+#include "inject/test.h"
+
+/* Setting: where the random numbers of tests and of mt.mem_rnd_alloc begin. */
+extern _Atomic uint64_t sched_seed;
+
+/* 0 and the id, or -ENOMEM. The plan has been checked (bulk limits are the command's). */
+int sched_start(const struct test_plan *plan, uint64_t *id);
+
+struct test *sched_find(uint64_t id); /* NULL: no such test */
+
+/* The newest test with an id below `id`, NULL after the oldest. Good for listing in slices
+   while tests come and go. Start from SCHED_NEWEST. */
+#define SCHED_NEWEST UINT64_MAX
+struct test *sched_below(uint64_t id);
+
+void sched_stop(struct test *t); /* nothing for one that is not running */
+void sched_stop_all(void);
+
+/* Forgets the test at once; its memory is freed in slices, then `waiter->waiting_for` goes down. */
+void sched_destroy(struct test *t, struct job *waiter);
+
+/* Runs what is due and goes on with what is unfinished, for a slice each. */
+void sched_run(uint64_t slice_ns);
+
+/* When sched_run has to be called next: CLOCK_NEVER when no test runs. */
+uint64_t sched_next_ns(void);
+
+struct sched_counts {
+	uint64_t running, stopped, corruptions;
+};
+struct sched_counts sched_count(void);
+
+/* After fork, in the child: tests run on in the parent only; their chunks go to `pool`. */
+void sched_adopt(struct chunk_pool *pool);
+
+#endif

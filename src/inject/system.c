@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads /proc/meminfo and the control group files, without stdio and without memory. */
+#include "system.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TEXT_MAX 8192
+
+static int read_file(const char *path, char *text, size_t cap)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	ssize_t got;
+
+	if (fd < 0)
+		return -errno;
+	while (len < cap - 1 && (got = read(fd, text + len, cap - 1 - len)) > 0)
+		len += (size_t)got;
+	text[len] = '\0';
+	close(fd);
+	return 0;
+}
+
+/* The number behind `key` at the start of a line; 0 where there is none. */
+static uint64_t number_after(const char *text, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, key, len) == 0)
+			return strtoull(line + len, NULL, 10);
+	}
+	return 0;
+}
+
+uint64_t system_spare(const struct headroom *h, unsigned keep_percent)
+{
+	uint64_t keep = h->total_bytes / 100 * keep_percent;
+
+	return h->available_bytes > keep ? h->available_bytes - keep : 0;
+}
+
+static void consider(const struct headroom *h, unsigned keep_percent, struct headroom *tightest)
+{
+	if (system_spare(h, keep_percent) < system_spare(tightest, keep_percent))
+		*tightest = *h;
+}
+
+/* The names of one cgroup version's files and keys. */
+struct cgroup_files {
+	const char *root, *limit, *usage, *active, *inactive;
+};
+
+static const struct cgroup_files version1 = {
+	"/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
+	"total_active_file ", "total_inactive_file "
+};
+static const struct cgroup_files version2 = { "/sys/fs/cgroup", "memory.max", "memory.current",
+					      "active_file ", "inactive_file " };
+
+/* False where the group has no limit, or no such files. */
+static bool read_group(const struct cgroup_files *f, const char *group, struct headroom *h)
+{
+	char text[TEXT_MAX], path[SYSTEM_PLACE_MAX + 128];
+	uint64_t used, cache;
+
+	snprintf(path, sizeof(path), "%s%s/%s", f->root, group, f->limit);
+	if (read_file(path, text, sizeof(text)) < 0 || strncmp(text, "max", 3) == 0)
+		return false;
+	h->total_bytes = strtoull(text, NULL, 10);
+	/* Version 1 writes "no limit" as the largest multiple of a page. */
+	if (h->total_bytes >= (uint64_t)1 << 60)
+		return false;
+	snprintf(path, sizeof(path), "%s%s/%s", f->root, group, f->usage);
+	if (read_file(path, text, sizeof(text)) < 0)
+		return false;
+	used = strtoull(text, NULL, 10);
+	snprintf(path, sizeof(path), "%s%s/memory.stat", f->root, group);
+	if (read_file(path, text, sizeof(text)) < 0)
+		text[0] = '\0';
+	cache = number_after(text, f->active) + number_after(text, f->inactive);
+	used -= cache < used ? cache : used;
+	h->available_bytes = h->total_bytes > used ? h->total_bytes - used : 0;
+	snprintf(h->place, sizeof(h->place), "cgroup %s", *group ? group : "/");
+	return true;
+}
+
+/* The group and all its ancestors, the root included (which in a container is a group too). */
+static void consider_groups(const struct cgroup_files *f, char *group, unsigned keep_percent,
+			    struct headroom *tightest)
+{
+	struct headroom h;
+	char *slash;
+
+	for (;;) {
+		if (strcmp(group, "/") == 0)
+			*group = '\0';
+		if (read_group(f, group, &h))
+			consider(&h, keep_percent, tightest);
+		slash = strrchr(group, '/');
+		if (!slash)
+			return;
+		*slash = '\0';
+	}
+}
+
+/* Lines of /proc/self/cgroup are ID:CONTROLLERS:PATH; version 2 has no controllers. */
+static void consider_cgroups(unsigned keep_percent, struct headroom *tightest)
+{
+	char text[TEXT_MAX], group[SYSTEM_PLACE_MAX];
+	char *line, *next, *controllers, *path;
+
+	if (read_file("/proc/self/cgroup", text, sizeof(text)) < 0)
+		return;
+	for (line = text; *line; line = next) {
+		next = line + strcspn(line, "\n");
+		if (*next)
+			*next++ = '\0';
+		controllers = strchr(line, ':');
+		path = controllers ? strchr(controllers + 1, ':') : NULL;
+		if (!path || strlen(path + 1) >= sizeof(group))
+			continue;
+		*path++ = '\0';
+		strcpy(group, path);
+		if (controllers[1] == '\0')
+			consider_groups(&version2, group, keep_percent, tightest);
+		else if (strstr(controllers, "memory"))
+			consider_groups(&version1, group, keep_percent, tightest);
+	}
+}
+
+int system_headroom(unsigned keep_percent, struct headroom *tightest)
+{
+	char text[TEXT_MAX];
+	int saved = errno, rc = read_file("/proc/meminfo", text, sizeof(text));
+
+	if (rc == 0) {
+		*tightest = (struct headroom){
+			.total_bytes = number_after(text, "MemTotal:") * 1024,
+			.available_bytes = number_after(text, "MemAvailable:") * 1024,
+			.place = "the machine",
+		};
+		consider_cgroups(keep_percent, tightest);
+	}
+	errno = saved;
+	return rc;
+}

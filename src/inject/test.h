@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One timed test: it owns its chunks, its random numbers and its statistics. When it runs is
+   sched.c's business. Inside the gate, on our thread. */
+#ifndef MT_INJECT_TEST_H
+#define MT_INJECT_TEST_H
+
+#include <stdbool.h>
+
+#include "base/prng.h"
+#include "inject/transit.h"
+
+struct job;
+
+struct test_plan {
+	uint64_t min_bytes, max_bytes; /* of one allocation */
+	uint64_t total_bytes;          /* held, at which everything is freed and it begins again */
+	uint64_t min_ms, max_ms;       /* between two allocations */
+	uint64_t time_ms;              /* after which it ends and frees what it holds */
+};
+
+struct test_stats {
+	uint64_t calls; /* allocations tried */
+	uint64_t errors;
+	uint64_t overflows; /* times that total_bytes was reached and freed */
+	uint64_t bytes;     /* allocated over all cycles */
+	uint64_t reallocs;
+	uint64_t corruptions;
+};
+
+enum test_state {
+	TEST_RUNNING,
+	TEST_STOPPED, /* by command: holds its memory */
+	TEST_ENDED,   /* by time: has freed it */
+	TEST_LEAVING  /* destroyed: gone once its memory is freed */
+};
+
+enum test_phase { TEST_IDLE, TEST_EMPTYING, TEST_ALLOCATING, TEST_FILLING };
+
+struct test {
+	uint64_t id; /* from 1, never used again */
+	struct test_plan plan;
+	enum test_state state;
+	enum test_phase phase; /* other than idle: in the middle of a tick that takes many slices */
+	bool ending;           /* this emptying is the last thing it does */
+	uint64_t start_ns, end_ns;
+	uint64_t over_ns; /* when it was stopped or ended */
+	uint64_t due_ns;
+	struct prng random;
+	struct test_stats stats;
+	struct chunk_pool pool;
+	struct transit moving;
+
+	/* sched.c's */
+	uint32_t heap_at; /* 0: not in the heap */
+	struct test *next_busy;
+	bool busy;
+	struct job *waiter; /* told when it has left */
+};
+
+/* Fills a zeroed test. The same seed and id give the same sizes and intervals. */
+void test_init(struct test *t, uint64_t id, const struct test_plan *plan, uint64_t seed,
+	       uint64_t now_ns);
+
+/* Begins what is due: an allocation, or the end. */
+void test_tick(struct test *t);
+
+/* Goes on until the tick is complete (true) or the slice over. */
+bool test_advance(struct test *t, struct slice *slice);
+
+/* Sets due_ns to the next tick, or to the end. Late ticks are caught up, 100 ms' worth at most. */
+void test_set_next(struct test *t, uint64_t now_ns);
+
+uint64_t test_held_bytes(const struct test *t);
+uint64_t test_run_ms(const struct test *t, uint64_t now_ns);
+uint64_t test_remaining_ms(const struct test *t, uint64_t now_ns);
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The two ways of a chunk, in and out. */
+#include "transit.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "host/real.h"
+#include "inject/content.h"
+
+/* What is handled between two looks at the slice: tens of microseconds. */
+#define PART_BYTES ((size_t)256 << 10)
+
+/* Smaller blocks are freed in one call that takes no longer than a part. */
+#define PURGE_FROM_BYTES ((size_t)1 << 20)
+
+static _Atomic uint64_t corruptions;
+
+int transit_in(struct transit *t, size_t size, char why[BUDGET_WHY_MAX])
+{
+	bool pattern = atomic_load_explicit(&content_check, memory_order_relaxed);
+	bool touch = atomic_load_explicit(&content_touch, memory_order_relaxed);
+	int rc;
+
+	if (size > CHUNK_BYTES_MAX)
+		return -ENOMEM;
+	rc = budget_take(size, why);
+	if (rc)
+		return rc;
+	t->chunk = (struct chunk){ .addr = real.malloc(size), .size = size };
+	if (!t->chunk.addr) {
+		budget_give(size);
+		return -ENOMEM;
+	}
+	t->stage = TRANSIT_FILLING;
+	t->pattern = pattern;
+	t->done = pattern || touch ? 0 : size;
+	if (size > PART_BYTES)
+		budget_pending((int64_t)(size - t->done));
+	return 0;
+}
+
+/* Moves `done` on by one part and returns where that part began. */
+static size_t next_part(struct transit *t)
+{
+	size_t from = t->done, left = t->chunk.size - from;
+
+	t->done += left < PART_BYTES ? left : PART_BYTES;
+	return from;
+}
+
+bool transit_in_step(struct transit *t, struct slice *slice)
+{
+	while (t->done < t->chunk.size) {
+		size_t from = next_part(t);
+
+		if (t->pattern)
+			content_fill(t->chunk.addr, from, t->done);
+		else
+			content_make_resident(t->chunk.addr, from, t->done);
+		if (t->chunk.size > PART_BYTES)
+			budget_pending(-(int64_t)(t->done - from));
+		if (slice_over(slice, t->done - from) && t->done < t->chunk.size)
+			return false;
+	}
+	/* Only now: half a pattern would read as damage in a child forked before. */
+	if (t->pattern)
+		t->chunk.flags |= CHUNK_PATTERN;
+	t->stage = TRANSIT_IDLE;
+	return true;
+}
+
+void transit_out(struct transit *t, const struct chunk *c)
+{
+	*t = (struct transit){
+		.chunk = *c,
+		.stage = c->flags & CHUNK_PATTERN ? TRANSIT_VERIFYING : TRANSIT_PURGING,
+	};
+}
+
+/* Counts a chunk once, and looks no further into it. */
+static bool verify_part(struct transit *t, size_t from)
+{
+	size_t at = content_verify(t->chunk.addr, from, t->done);
+
+	if (at == SIZE_MAX)
+		return true;
+	atomic_fetch_add(&corruptions, 1);
+	if (!t->quiet)
+		log_line("corruption at %p: offset %zu of %zu is 0x%02x, expected 0x%02x",
+			 t->chunk.addr, at, t->chunk.size, ((unsigned char *)t->chunk.addr)[at],
+			 content_expected(at));
+	t->done = t->chunk.size;
+	return false;
+}
+
+bool transit_out_step(struct transit *t, struct slice *slice, uint64_t *damaged)
+{
+	while (t->stage == TRANSIT_VERIFYING) {
+		if (t->done == t->chunk.size) {
+			t->stage = TRANSIT_PURGING;
+			t->chunk.flags &= ~CHUNK_PATTERN;
+			t->done = 0;
+			break;
+		}
+		size_t from = next_part(t);
+
+		if (!verify_part(t, from))
+			++*damaged;
+		if (slice_over(slice, t->done - from))
+			return false;
+	}
+	while (t->chunk.size >= PURGE_FROM_BYTES && t->done < t->chunk.size) {
+		size_t from = next_part(t);
+
+		content_purge(t->chunk.addr, from, t->done);
+		if (slice_over(slice, t->done - from))
+			return false;
+	}
+	real.free(t->chunk.addr);
+	budget_give(t->chunk.size);
+	t->stage = TRANSIT_IDLE;
+	return true;
+}
+
+bool transit_drain(struct transit *t, struct chunk_pool *pool, struct slice *slice,
+		   uint64_t *bytes, uint64_t *damaged)
+{
+	struct chunk c;
+
+	for (;;) {
+		if (t->stage == TRANSIT_IDLE) {
+			if (!chunk_pop(pool, &c))
+				return true;
+			transit_out(t, &c);
+		}
+		if (!transit_out_step(t, slice, damaged))
+			return false;
+		*bytes += t->chunk.size;
+		if (slice_over(slice, 0) && pool->chunks)
+			return false;
+	}
+}
+
+void transit_adopt(struct transit *t, struct chunk_pool *pool)
+{
+	if (t->stage == TRANSIT_IDLE)
+		return;
+	/* Without memory for the record it stays where it is. */
+	chunk_push(pool, &t->chunk);
+	t->stage = TRANSIT_IDLE;
+}
+
+uint64_t transit_corruptions(void)
+{
+	return atomic_load(&corruptions);
+}
