@@ -2,42 +2,30 @@
 /* Labels and layout for people. */
 #include "label.h"
 
-#include <stdio.h>
 #include <string.h>
 
-char *label_from_key(const char *key, char label[LABEL_MAX])
+const char *label_of(const char *key)
 {
 	static const struct {
-		const char *end, *unit;
-	} units[] = { { "_s", " (s)" }, { "_ms", " (ms)" } };
-	size_t length = strlen(key);
-	const char *unit = "";
+		const char *key, *label;
+	} spelled[] = {
+		{ "id", "ID" },
+		{ "run_time_s", "run time (s)" },
+		{ "remaining_s", "remaining (s)" },
+		{ "total_alloc", "total alloc" },
+	};
 
-	if (strcmp(key, "id") == 0)
-		return strcpy(label, "ID");
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		size_t end = strlen(units[i].end);
-
-		if (length > end && strcmp(key + length - end, units[i].end) == 0) {
-			unit = units[i].unit;
-			length -= end;
-			break;
-		}
-	}
-	snprintf(label, LABEL_MAX, "%.*s%s", (int)length, key, unit);
-	for (char *p = label; *p; p++)
-		if (*p == '_')
-			*p = ' ';
-	return label;
+	for (size_t i = 0; i < sizeof(spelled) / sizeof(spelled[0]); i++)
+		if (strcmp(spelled[i].key, key) == 0)
+			return spelled[i].label;
+	return key;
 }
 
 void label_member(struct buf *b, unsigned depth, const char *key)
 {
-	char label[LABEL_MAX];
-
 	while (depth--)
 		buf_char(b, '\t');
-	buf_printf(b, "%-13s: ", label_from_key(key, label));
+	buf_printf(b, "%-13s: ", label_of(key));
 }
 
 void label_line(struct buf *b, const char *text)
