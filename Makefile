@@ -20,9 +20,10 @@ endif
 CPPFLAGS += -D_GNU_SOURCE -Isrc -I.
 ALL_CFLAGS := -std=c11 $(WARNINGS) -fvisibility=hidden $(CFLAGS)
 
-# The library: position independent, its few thread locals at a fixed offset, the malloc family not
+# The library: position independent, any thread locals at a fixed offset, the malloc family not
 # replaced by what the compiler knows of it.
-LIB_CFLAGS  := -fPIC -ftls-model=initial-exec -fno-builtin
+LIB_CFLAGS  := -fPIC -ftls-model=initial-exec \
+	$(addprefix -fno-builtin-,malloc calloc realloc free memalign aligned_alloc posix_memalign)
 LIB_LDFLAGS := -shared -Wl,-soname,libmtpreload.so -Wl,--version-script=libmtpreload.map \
 	-Wl,-z,nodelete -Wl,-z,now -Wl,-z,relro -Wl,-z,defs
 LIB_LIBS    := -ldl -lpthread
@@ -47,7 +48,7 @@ say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 all: $(B)/libmtpreload.so $(B)/mtctl
 
 # Objects depend on this file, which changes when the compiler or its flags do.
-FLAGS := $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LDFLAGS)
+FLAGS := $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LIB_CFLAGS) $(LDFLAGS) $(LIB_LDFLAGS)
 $(B)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
@@ -84,7 +85,7 @@ $(B)/tests/unit: $(UNIT_OBJ) $(UNIT_LIB)
 $(B)/tests/host_%: tests/host_%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $< -o $@ $(LIB_LIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -fvisibility=default -fno-builtin $< -o $@ $(LIB_LIBS)
 
 $(B)/examples/%: examples/%.c $(B)/flags include/mtpreload.h
 	@mkdir -p $(@D)

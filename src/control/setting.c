@@ -123,7 +123,7 @@ int setting_set(const struct setting *s, const char *text)
 
 #define COMPLAINTS_MAX 8
 
-static char complaints[COMPLAINTS_MAX][192];
+static char complaints[COMPLAINTS_MAX][256];
 static unsigned complaint_count;
 
 const char *setting_complaint(unsigned index)

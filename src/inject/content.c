@@ -56,11 +56,13 @@ size_t content_verify(const void *addr, size_t from, size_t to)
 {
 	const unsigned char *bytes = addr;
 	size_t at = from;
-	uint64_t word = word_at(from);
+	uint64_t word = word_at(from), found;
 
-	for (; to - at >= 8; at += 8, word += STEP)
-		if (memcmp(bytes + at, &word, 8) != 0)
+	for (; to - at >= 8; at += 8, word += STEP) {
+		memcpy(&found, bytes + at, 8); /* one load: the chunk need not be aligned */
+		if (found != word)
 			break;
+	}
 	for (; at < to; at++)
 		if (bytes[at] != content_expected(at))
 			return at;

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Finds instances. A name in a directory proves nothing: it may have been left by a dead process,
+   or somebody else may listen there; so each socket is asked who its server is. */
+#include "find.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "link.h"
+#include "place.h"
+
+struct finder {
+	struct instances *found;
+	pid_t only;       /* 0: all */
+	pid_t only_inner; /* its pid in names */
+	struct proc p;    /* the process that is being looked into */
+	struct buf scratch;
+	const char *dir;
+};
+
+static struct instance *by_pid(struct instances *found, pid_t pid)
+{
+	for (size_t i = 0; i < found->count; i++)
+		if (found->at[i].proc.pid == pid)
+			return &found->at[i];
+	return NULL;
+}
+
+static struct instance *append(struct instances *found)
+{
+	if (found->count == found->room) {
+		size_t room = found->room ? 2 * found->room : 16;
+		struct instance *grown = realloc(found->at, room * sizeof(*grown));
+
+		if (!grown)
+			return NULL;
+		found->at = grown;
+		found->room = room;
+	}
+	return &found->at[found->count++];
+}
+
+/* One that can be used takes the place of one that cannot. */
+static void add(struct instances *found, const struct instance *new)
+{
+	struct instance *old = by_pid(found, new->proc.pid);
+
+	if (old && (!old->trouble || new->trouble))
+		return;
+	if (!old)
+		old = append(found);
+	if (old)
+		*old = *new;
+}
+
+/* Is `peer` the process that calls itself `inner`? If so it is `*p`. */
+static bool is_called(pid_t peer, pid_t inner, struct proc *p)
+{
+	return proc_read(peer, p) && (peer == inner || p->inner == inner);
+}
+
+static void try_name(struct finder *f, const char *path, pid_t pid)
+{
+	struct instance new = { .peer = 0 };
+
+	snprintf(new.socket, sizeof(new.socket), "%s", path);
+	new.trouble = link_probe(path, &new.peer);
+	if (new.trouble == -EAGAIN)
+		new.trouble = 0; /* its queue is full: it is there */
+	else if (new.trouble == 0 && !is_called(new.peer, pid, &new.proc))
+		new.trouble = -ESRCH;
+	if (new.trouble || !new.proc.pid)
+		proc_read(f->only ? f->only : pid, &new.proc);
+	if (new.proc.pid != getpid() && (!f->only || new.proc.pid == f->only))
+		add(f->found, &new);
+}
+
+static bool try_entry(void *context, const char *name, pid_t pid)
+{
+	struct finder *f = context;
+	char path[FIND_PATH_MAX];
+
+	if (*name != '.' && (!f->only || pid == f->only_inner || pid == f->only)) {
+		snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+		try_name(f, path, pid);
+	}
+	return true;
+}
+
+static void search_dir(void *context, const char *dir, int dir_fd)
+{
+	struct finder *f = context;
+
+	f->dir = dir;
+	rundir_each(dir_fd, try_entry, f);
+}
+
+static bool try_place(void *context, const char *path)
+{
+	struct finder *f = context;
+	struct instance new = { .proc = f->p };
+
+	snprintf(new.socket, sizeof(new.socket), "%s", path);
+	new.trouble = link_probe(path, &new.peer);
+	if (new.trouble == -EAGAIN)
+		new.trouble = 0;
+	else if (new.trouble == 0 && new.peer != f->p.pid)
+		return false;
+	if (new.trouble == -ENOENT)
+		return false;
+	add(f->found, &new);
+	return !new.trouble;
+}
+
+static void search_process(void *context, pid_t pid)
+{
+	struct finder *f = context;
+	struct instance *known = by_pid(f->found, pid);
+
+	if ((known && !known->trouble) || pid == getpid())
+		return;
+	if (proc_has_library(pid, &f->scratch) == 1 && proc_read(pid, &f->p))
+		place_each_socket(&f->p, try_place, f);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const struct instance *x = a, *y = b;
+
+	return (x->proc.pid > y->proc.pid) - (x->proc.pid < y->proc.pid);
+}
+
+void find_instances(struct instances *found, pid_t pid)
+{
+	struct finder f = { .found = found, .only = pid };
+
+	if (pid) {
+		proc_read(pid, &f.p);
+		f.only_inner = f.p.inner;
+	}
+	place_each_dir(search_dir, &f);
+	if (pid)
+		search_process(&f, pid);
+	else
+		proc_each(search_process, &f);
+	buf_free(&f.scratch);
+	if (found->count)
+		qsort(found->at, found->count, sizeof(*found->at), by_number);
+}
+
+void find_socket(struct instances *found, const char *path)
+{
+	struct instance *i = append(found);
+
+	if (!i)
+		return;
+	*i = (struct instance){ .peer = 0 };
+	snprintf(i->socket, sizeof(i->socket), "%s", path);
+	i->trouble = strlen(path) < sizeof(i->socket) ? link_probe(path, &i->peer) : -ENAMETOOLONG;
+	if (i->trouble == -EAGAIN)
+		i->trouble = 0;
+	if (!i->peer || !proc_read(i->peer, &i->proc))
+		i->proc = (struct proc){ .name = "unknown" };
+}
+
+static void prune(void *context, const char *dir, int dir_fd)
+{
+	(void)context;
+	rundir_prune(dir, dir_fd);
+}
+
+void find_prune(void)
+{
+	place_each_dir(prune, NULL);
+}
+
+void find_keep(struct instances *found, bool (*keep)(const struct instance *i, const void *what),
+	       const void *what)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < found->count; i++)
+		if (keep(&found->at[i], what))
+			found->at[kept++] = found->at[i];
+	found->count = kept;
+}
+
+void find_free(struct instances *found)
+{
+	free(found->at);
+	*found = (struct instances){ 0 };
+}

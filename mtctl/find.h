@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The instances of the library that run on this machine, and how each is reached. */
+#ifndef MT_CTL_FIND_H
+#define MT_CTL_FIND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/rundir.h"
+#include "proc.h"
+
+#define FIND_PATH_MAX (2 * RUNDIR_PATH_MAX + 64)
+
+struct instance {
+	struct proc proc; /* pid 0: a socket that was given, of a process that we cannot see */
+	char socket[FIND_PATH_MAX];
+	int trouble; /* 0: it can be talked to; -errno of connecting; -ESRCH: `peer` listens there */
+	pid_t peer;
+};
+
+/* Sorted by pid. */
+struct instances {
+	struct instance *at;
+	size_t count, room;
+};
+
+/* Looks through the directories of sockets, then through the processes that have the library mapped.
+   With a pid, for that process only. What cannot be used is listed with its trouble. */
+void find_instances(struct instances *found, pid_t pid);
+
+/* The one behind a socket's path, if only with its trouble. */
+void find_socket(struct instances *found, const char *path);
+
+/* Removes names of dead processes from the directories of sockets. */
+void find_prune(void);
+
+/* Keeps those for which `keep` says so. */
+void find_keep(struct instances *found, bool (*keep)(const struct instance *i, const void *what),
+	       const void *what);
+
+void find_free(struct instances *found);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Knows the places of sockets. A process may have other variables, another /tmp or another root
+   than we do, so it is asked through /proc: its environment as it was at its start and, since some
+   daemons write their title over that, the kernel's list of bound sockets. */
+#include "place.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/rundir.h"
+#include "find.h"
+
+#define TMP "/tmp"
+#define TMP_PREFIX "mtpreload-"
+
+typedef void dir_visitor(void *context, const char *dir, int dir_fd);
+
+static void visit(const struct rundir *dir, dir_visitor *each, void *context)
+{
+	int fd = open(dir->path,
+		      O_RDONLY | O_DIRECTORY | O_CLOEXEC | (dir->strict ? O_NOFOLLOW : 0));
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	if (!dir->strict || geteuid() == 0 ||
+	    (fstat(fd, &st) == 0 && st.st_uid == geteuid() && !(st.st_mode & 022)))
+		each(context, dir->path, fd);
+	close(fd);
+}
+
+static void visit_all_users(dir_visitor *each, void *context)
+{
+	DIR *tmp = opendir(TMP);
+	struct dirent *entry;
+
+	if (!tmp)
+		return;
+	while ((entry = readdir(tmp))) {
+		struct rundir dir = { .strict = true };
+
+		if (strncmp(entry->d_name, TMP_PREFIX, strlen(TMP_PREFIX)) != 0 ||
+		    strlen(entry->d_name) > RUNDIR_PATH_MAX - 8)
+			continue;
+		snprintf(dir.path, sizeof(dir.path), TMP "/%.*s", RUNDIR_PATH_MAX - 8,
+			 entry->d_name);
+		visit(&dir, each, context);
+	}
+	closedir(tmp);
+}
+
+void place_each_dir(dir_visitor *each, void *context)
+{
+	struct rundir_env env = { getenv("MTPRELOAD_DIR"), getenv("RUNTIME_DIRECTORY"),
+				  getenv("XDG_RUNTIME_DIR") };
+	struct rundir dir;
+
+	for (int i = 0; rundir_candidate(&env, i, geteuid(), &dir); i++)
+		if (dir.path[0])
+			visit(&dir, each, context);
+	if (geteuid() == 0)
+		visit_all_users(each, context);
+}
+
+struct search {
+	const struct proc *p;
+	bool (*each)(void *context, const char *path);
+	void *context;
+};
+
+static bool same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
+/* Offers a path of the process's own, as we reach it: the plain path where that is the same. */
+static bool offer(const struct search *s, const char *path)
+{
+	char through[FIND_PATH_MAX];
+	int n = snprintf(through, sizeof(through), "/proc/%d/root%s", (int)s->p->pid, path);
+
+	if (*path != '/' || n >= (int)sizeof(through))
+		return false;
+	return s->each(s->context, same_file(path, through) ? path : through);
+}
+
+/* $MTPRELOAD_SOCKET names the socket itself; a child's, or a second process's, has .PID behind it. */
+static bool offer_fixed(const struct search *s, const char *fixed)
+{
+	const char *percent = fixed ? strstr(fixed, "%p") : NULL;
+	char path[FIND_PATH_MAX];
+
+	if (!fixed || strlen(fixed) >= RUNDIR_PATH_MAX)
+		return false;
+	snprintf(path, sizeof(path), "%s.%d", fixed, (int)s->p->inner);
+	if (percent)
+		snprintf(path, sizeof(path), "%.*s%d%s", (int)(percent - fixed), fixed,
+			 (int)s->p->inner, percent + 2);
+	return offer(s, path) || (!percent && offer(s, fixed));
+}
+
+static bool offer_environment(const struct search *s, const struct buf *environment)
+{
+	struct rundir_env env = { proc_env(environment, "MTPRELOAD_DIR"),
+				  proc_env(environment, "RUNTIME_DIRECTORY"),
+				  proc_env(environment, "XDG_RUNTIME_DIR") };
+	char name[RUNDIR_NAME_MAX], path[FIND_PATH_MAX];
+	struct rundir dir;
+
+	if (offer_fixed(s, proc_env(environment, "MTPRELOAD_SOCKET")))
+		return true;
+	rundir_name(s->p->inner, name);
+	for (int i = 0; rundir_candidate(&env, i, s->p->uid, &dir); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir.path, name);
+		if (dir.path[0] && offer(s, path))
+			return true;
+	}
+	return false;
+}
+
+/* The kernel keeps the path that was bound: the name with a dot in front. */
+static bool offer_bound(const struct search *s, struct buf *list)
+{
+	char name[RUNDIR_NAME_MAX], path[FIND_PATH_MAX];
+	char *rest = list->data, *line, *bound, *base;
+
+	rundir_name(s->p->inner, name);
+	while ((line = strsep(&rest, "\n"))) {
+		bound = strchr(line, '/');
+		if (!bound)
+			continue;
+		base = strrchr(bound, '/') + 1;
+		if (*base != '.' || strcmp(base + 1, name) != 0)
+			continue;
+		snprintf(path, sizeof(path), "%.*s%s", (int)(base - bound), bound, name);
+		if (offer(s, path))
+			return true;
+	}
+	return false;
+}
+
+bool place_each_socket(const struct proc *p, bool (*each)(void *context, const char *path),
+		       void *context)
+{
+	struct search s = { p, each, context };
+	struct buf file = { 0 };
+	bool found = proc_file(p->pid, "environ", &file) == 0 && offer_environment(&s, &file);
+
+	if (!found && proc_file(p->pid, "net/unix", &file) == 0)
+		found = offer_bound(&s, &file);
+	buf_free(&file);
+	return found;
+}

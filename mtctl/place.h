@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where a socket may lie: the directories that we search, and what a process itself says. */
+#ifndef MT_CTL_PLACE_H
+#define MT_CTL_PLACE_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "proc.h"
+
+/* Calls `each` with every directory that exists: those of our own environment, and for root those
+   of all users in /tmp. A directory in /tmp that others could have made is left out. */
+void place_each_dir(void (*each)(void *context, const char *dir, int dir_fd), void *context);
+
+/* Calls `each` with every path at which the process's socket may be, as we reach it, until it
+   returns true. */
+bool place_each_socket(const struct proc *p, bool (*each)(void *context, const char *path),
+		       void *context);
+
+#endif

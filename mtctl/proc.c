@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads /proc. A process may end between two reads: whatever cannot be read is left empty. */
+#include "proc.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LIBRARY "/libmtpreload.so"
+#define READ_BYTES ((size_t)16 << 10)
+
+int proc_file(pid_t pid, const char *file, struct buf *out)
+{
+	char path[64];
+	ssize_t n = -1;
+	int fd, rc = 0;
+
+	buf_clear(out, 0);
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	while (buf_room(out, READ_BYTES) &&
+	       (n = read(fd, out->data + out->len, READ_BYTES)) > 0)
+		out->len += (size_t)n;
+	if (n < 0)
+		rc = out->failed ? -ENOMEM : -errno;
+	close(fd);
+	buf_add(out, "", 1);
+	return out->failed ? -ENOMEM : rc;
+}
+
+/* The number behind a line's label in a status file. */
+static long field(const char *status, const char *label, bool last)
+{
+	const char *at = strstr(status, label);
+	long value = 0;
+	char *end;
+
+	if (!at)
+		return 0;
+	for (at += strlen(label); *at && *at != '\n'; at = end) {
+		value = strtol(at, &end, 10);
+		if (end == at || !last)
+			break;
+	}
+	return value;
+}
+
+/* A process chooses its name, a terminal's commands included. */
+static void clean(char *name)
+{
+	for (; *name; name++)
+		if ((unsigned char)*name < 0x20 || *name == 0x7f)
+			*name = '?';
+}
+
+static void read_names(struct proc *p, struct buf *scratch)
+{
+	char path[64], target[4096];
+	const char *slash;
+	ssize_t n;
+
+	if (proc_file(p->pid, "comm", scratch) == 0)
+		snprintf(p->name, sizeof(p->name), "%.*s",
+			 (int)(scratch->len > 2 ? scratch->len - 2 : 0), scratch->data);
+	clean(p->name);
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)p->pid);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n <= 0)
+		return;
+	target[n] = '\0';
+	slash = strrchr(target, '/');
+	snprintf(p->program, sizeof(p->program), "%.*s", PROC_NAME_MAX - 1,
+		 slash ? slash + 1 : target);
+	if (strstr(p->program, " (deleted)"))
+		*strstr(p->program, " (deleted)") = '\0';
+	clean(p->program);
+}
+
+bool proc_read(pid_t pid, struct proc *p)
+{
+	struct buf scratch = { 0 };
+	const char *uids;
+	bool found;
+
+	*p = (struct proc){ .pid = pid, .inner = pid };
+	found = proc_file(pid, "status", &scratch) == 0;
+	if (found) {
+		p->parent = (pid_t)field(scratch.data, "\nPPid:\t", false);
+		uids = strstr(scratch.data, "\nUid:\t");
+		if (uids)
+			p->uid = (uid_t)strtoul(uids + strcspn(uids + 6, "\t") + 7, NULL, 10);
+		if (strstr(scratch.data, "\nNSpid:\t"))
+			p->inner = (pid_t)field(scratch.data, "\nNSpid:\t", true);
+		read_names(p, &scratch);
+	}
+	buf_free(&scratch);
+	return found;
+}
+
+int proc_has_library(pid_t pid, struct buf *scratch)
+{
+	const char *at, *end;
+	int rc = proc_file(pid, "maps", scratch);
+
+	if (rc < 0)
+		return rc;
+	for (at = scratch->data; (at = strstr(at, LIBRARY)); at = end) {
+		end = at + strlen(LIBRARY);
+		/* A newer one may have been installed over it meanwhile. */
+		if (*end == '\n' || strncmp(end, " (deleted)\n", 11) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+const char *proc_env(const struct buf *environment, const char *name)
+{
+	const char *at = environment->data, *end = at + environment->len;
+	size_t length = strlen(name);
+
+	for (; at < end; at += strlen(at) + 1)
+		if (strncmp(at, name, length) == 0 && at[length] == '=')
+			return at + length + 1;
+	return NULL;
+}
+
+void proc_each(void (*each)(void *context, pid_t pid), void *context)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir))) {
+		long pid = strtol(entry->d_name, NULL, 10);
+
+		if (pid > 0)
+			each(context, (pid_t)pid);
+	}
+	closedir(dir);
+}

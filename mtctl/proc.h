@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What /proc tells of a process. Pids are those that mtctl sees, unless said otherwise. */
+#ifndef MT_CTL_PROC_H
+#define MT_CTL_PROC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+
+#define PROC_NAME_MAX 64
+
+struct proc {
+	pid_t pid, parent;
+	pid_t inner; /* its own idea of its pid: that of its innermost pid namespace */
+	uid_t uid;   /* effective */
+	char name[PROC_NAME_MAX];    /* comm: at most 15 bytes, and the process may change it */
+	char program[PROC_NAME_MAX]; /* the executable's file name, or "" where we may not know */
+};
+
+/* False when there is no such process. */
+bool proc_read(pid_t pid, struct proc *p);
+
+/* Is the library mapped? 1, 0, or -errno. `scratch` is overwritten. */
+int proc_has_library(pid_t pid, struct buf *scratch);
+
+/* Reads /proc/PID/FILE with a NUL behind it. 0 or -errno. */
+int proc_file(pid_t pid, const char *file, struct buf *out);
+
+/* A variable in the contents of an environ file, or NULL. */
+const char *proc_env(const struct buf *environment, const char *name);
+
+/* Calls `each` with every pid. */
+void proc_each(void (*each)(void *context, pid_t pid), void *context);
+
+#endif

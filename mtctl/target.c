@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Chooses targets, and says what to do where that is not possible. */
+#include "target.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/nearest.h"
+#include "out.h"
+
+#define LISTED_MAX 20
+
+int target_error(const struct instance *i, int rc, pid_t peer, const struct options *o)
+{
+	char who[PROC_NAME_MAX + 32];
+
+	snprintf(who, sizeof(who), "process %d (%s)", (int)i->proc.pid, i->proc.name);
+	if (!i->proc.pid)
+		snprintf(who, sizeof(who), "the process");
+	switch (-rc) {
+	case ETIMEDOUT:
+		return out_error(CTL_TIMEOUT,
+				 "%s did not answer within %g s (is it stopped? -t SEC waits longer)",
+				 who, (double)o->patience.ns / (double)NS_PER_S);
+	case ESRCH:
+		return out_error(CTL_UNREACHABLE,
+				 "a foreign socket: process %d listens on %s, which is not the one that "
+				 "its name says (-s PATH takes it all the same)",
+				 (int)peer, i->socket);
+	case ECONNRESET:
+		return out_error(CTL_UNREACHABLE,
+				 "%s closed the connection: it has ended, or does not accept uid %u",
+				 who, (unsigned)geteuid());
+	case ECONNREFUSED:
+		return out_error(CTL_UNREACHABLE,
+				 "nobody listens on %s: its process has ended (mtctl ls shows the live "
+				 "ones)",
+				 i->socket);
+	case EACCES:
+	case EPERM:
+		return out_error(CTL_UNREACHABLE,
+				 "no permission for %s (run mtctl as the user of the process, or as root)",
+				 i->socket);
+	case EPROTO:
+		return out_error(CTL_UNREACHABLE, "what listens on %s does not speak JSON-RPC",
+				 i->socket);
+	default:
+		return out_error(CTL_UNREACHABLE, "cannot connect to %s: %s", i->socket,
+				 strerror(-rc));
+	}
+}
+
+static bool is_usable(const struct instance *i, const void *unused)
+{
+	(void)unused;
+	return !i->trouble;
+}
+
+/* "12 sleep, 40 python3", the first ones of many. */
+static void list(struct buf *b, const struct instances *found)
+{
+	for (size_t i = 0; i < found->count && i < LISTED_MAX; i++)
+		buf_printf(b, "%s%d %s", i ? ", " : "", (int)found->at[i].proc.pid,
+			   found->at[i].proc.name);
+	if (found->count > LISTED_MAX)
+		buf_printf(b, " and %zu more (mtctl ls)", found->count - LISTED_MAX);
+	buf_add(b, "", 1);
+}
+
+static int refuse_several(const struct instances *found, const char *name)
+{
+	struct buf names = { 0 };
+
+	list(&names, found);
+	if (name)
+		out_error(CTL_UNREACHABLE,
+			  "%zu instances are called %s: %s (choose with -p PID, or --all for each)",
+			  found->count, name, names.data);
+	else
+		out_error(CTL_UNREACHABLE,
+			  "%zu instances are running: %s (choose with -p PID or -n NAME, or --all "
+			  "for each)",
+			  found->count, names.data);
+	buf_free(&names);
+	return CTL_UNREACHABLE;
+}
+
+/* The most telling trouble is told: another user's instance, or a name that somebody else holds. */
+static int refuse_none(const struct instances *found, const struct options *o)
+{
+	static const int telling[] = { -ESRCH, -EACCES };
+
+	for (size_t t = 0; t < sizeof(telling) / sizeof(telling[0]); t++)
+		for (size_t i = 0; i < found->count; i++)
+			if (found->at[i].trouble == telling[t])
+				return target_error(&found->at[i], telling[t], found->at[i].peer, o);
+	return out_error(CTL_UNREACHABLE,
+			 "no instance is running (start one: mtctl run -- PROGRAM [ARG]...)");
+}
+
+static int refuse_name(const struct instances *usable, const char *name)
+{
+	struct nearest n = { .word = name };
+
+	for (size_t i = 0; i < usable->count; i++) {
+		nearest_offer(&n, usable->at[i].proc.name);
+		nearest_offer(&n, usable->at[i].proc.program);
+	}
+	if (n.best)
+		return out_error(CTL_UNREACHABLE, "no instance is called %s, did you mean %s?", name,
+				 n.best);
+	return out_error(CTL_UNREACHABLE, "no instance is called %s (mtctl ls shows all)", name);
+}
+
+static int choose_pid(const struct options *o, struct instances *chosen)
+{
+	struct buf scratch = { 0 };
+	struct proc p;
+	int has;
+
+	find_instances(chosen, o->pid);
+	if (chosen->count)
+		return chosen->at[0].trouble ?
+			       target_error(&chosen->at[0], chosen->at[0].trouble,
+					    chosen->at[0].peer, o) :
+			       CTL_DONE;
+	if (!proc_read(o->pid, &p))
+		return out_error(CTL_UNREACHABLE, "there is no process %d", (int)o->pid);
+	has = proc_has_library(o->pid, &scratch);
+	buf_free(&scratch);
+	if (has == 1)
+		return out_error(CTL_UNREACHABLE,
+				 "process %d (%s) has the library but no socket (it appears 50 ms after "
+				 "the start, where a directory for it can be written)",
+				 (int)o->pid, p.name);
+	if (has == 0)
+		return out_error(CTL_UNREACHABLE,
+				 "process %d (%s) runs without the library (start it with mtctl run -- "
+				 "PROGRAM)",
+				 (int)o->pid, p.name);
+	return out_error(CTL_UNREACHABLE,
+			 "no socket of process %d (%s) was found, and uid %u may not look into it (run "
+			 "mtctl as its user, or as root)",
+			 (int)o->pid, p.name, (unsigned)geteuid());
+}
+
+static int choose_socket(const struct options *o, struct instances *chosen)
+{
+	find_socket(chosen, o->socket);
+	if (chosen->count && chosen->at[0].trouble)
+		return target_error(&chosen->at[0], chosen->at[0].trouble, 0, o);
+	return chosen->count ? CTL_DONE : out_error(CTL_UNREACHABLE, "memory ran out");
+}
+
+static bool is_called(const struct instance *i, const void *name)
+{
+	return strcmp(i->proc.name, name) == 0 || strcmp(i->proc.program, name) == 0;
+}
+
+static bool is_like(const struct instance *i, const void *pattern)
+{
+	return fnmatch(pattern, i->proc.name, 0) == 0 || fnmatch(pattern, i->proc.program, 0) == 0;
+}
+
+static bool any(const struct instances *found,
+		bool (*fits)(const struct instance *i, const void *what), const void *what)
+{
+	for (size_t i = 0; i < found->count; i++)
+		if (fits(&found->at[i], what))
+			return true;
+	return false;
+}
+
+static int choose_name(const struct options *o, struct instances *chosen)
+{
+	find_instances(chosen, 0);
+	find_keep(chosen, is_usable, NULL);
+	if (any(chosen, is_called, o->name))
+		find_keep(chosen, is_called, o->name);
+	else if (any(chosen, is_like, o->name))
+		find_keep(chosen, is_like, o->name);
+	else
+		return refuse_name(chosen, o->name);
+	return CTL_DONE;
+}
+
+int target_list(const struct options *o, struct instances *chosen)
+{
+	if (o->pid)
+		return choose_pid(o, chosen);
+	if (o->socket)
+		return choose_socket(o, chosen);
+	if (o->name)
+		return choose_name(o, chosen);
+	find_instances(chosen, 0);
+	find_keep(chosen, is_usable, NULL);
+	return CTL_DONE;
+}
+
+int target_choose(const struct options *o, struct instances *chosen)
+{
+	int status = CTL_DONE;
+
+	if (o->pid || o->socket || o->name) {
+		status = target_list(o, chosen);
+	} else {
+		find_instances(chosen, 0);
+		if (!any(chosen, is_usable, NULL))
+			return refuse_none(chosen, o);
+		find_keep(chosen, is_usable, NULL);
+	}
+	if (status == CTL_DONE && chosen->count > 1 && !o->all)
+		return refuse_several(chosen, o->name);
+	return status;
+}

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the Python tests share: starting hosts under the library, talking to them, waiting for
+conditions, and counting. Everything that a test starts it ends, by its own pid."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(TOP, os.environ.get("B", "build"))
+LIB = os.path.join(BUILD, "libmtpreload.so")
+MTCTL = os.path.join(BUILD, "mtctl")
+MIB = 1 << 20
+PATIENCE_S = 60  # how long a condition may take before the test is wrong, on any machine
+
+_facts = []
+
+
+def fact(function):
+    """Marks a test. Its name completes "it is true that ..."."""
+    _facts.append(function)
+    return function
+
+
+def run_facts():
+    """Runs the marked tests of the calling file and ends the program with their result."""
+    only = sys.argv[1:]
+    passed = failed = 0
+    for function in _facts:
+        if only and function.__name__ not in only:
+            continue
+        try:
+            function()
+            passed += 1
+        except Exception:  # a failure of one says nothing about the others
+            failed += 1
+            print(f"FAILED {function.__name__}")
+            traceback.print_exc(file=sys.stdout)
+        sys.stdout.flush()
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+def equal(got, wanted, what=""):
+    assert got == wanted, f"{what}: got {got!r}, wanted {wanted!r}"
+
+
+def near(got, wanted, tolerance, what=""):
+    assert abs(got - wanted) <= tolerance, f"{what}: got {got}, wanted {wanted} ± {tolerance}"
+
+
+def wait_for(condition, what):
+    """Polls until the condition returns something true, and returns that."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"waited {PATIENCE_S} s for {what}"
+        time.sleep(0.01)
+
+
+def pid_lives(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def children(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            return [int(word) for word in file.read().split()]
+    except OSError:
+        return []
+
+
+def resident(pid):
+    """Resident bytes of a process, exactly: smaps_rollup counts pages, status may lag."""
+    with open(f"/proc/{pid}/smaps_rollup") as file:
+        for line in file:
+            if line.startswith("Rss:"):
+                return int(line.split()[1]) * 1024
+    raise AssertionError("no Rss")
+
+
+class Place:
+    """A temporary directory with a directory for sockets in it."""
+
+    def __enter__(self):
+        self.path = tempfile.mkdtemp(prefix="mt-test-")
+        os.chmod(self.path, 0o755)
+        self.run = os.path.join(self.path, "run")
+        os.mkdir(self.run)
+        # Workers that have dropped their rights bind here too.
+        os.chmod(self.run, 0o1777)
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def environment(self, **settings):
+        env = {k: v for k, v in os.environ.items() if not k.startswith("MTPRELOAD_")}
+        env.update(LD_PRELOAD=LIB, MTPRELOAD_DIR=self.run)
+        env.update({"MTPRELOAD_" + k.upper(): str(v) for k, v in settings.items()})
+        return env
+
+    def socket(self, pid):
+        return os.path.join(self.run, f"mtpreload.{pid}.sock")
+
+    def wait_socket(self, pid):
+        wait_for(lambda: os.path.exists(self.socket(pid)), f"the socket of {pid}")
+        return self.socket(pid)
+
+    def names(self):
+        return sorted(os.listdir(self.run))
+
+
+class Program:
+    """A program that is ended when the block is left."""
+
+    def __init__(self, argv, env=None, **options):
+        self.argv, self.env, self.options = argv, env, options
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.argv, env=self.env, **self.options)
+        self.pid = self.process.pid
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream:
+                stream.close()
+
+    def stop(self, number=signal.SIGTERM):
+        """Ends it gracefully; its status."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=PATIENCE_S)
+
+
+def end_tree(pid):
+    """Ends a daemon and its children, where a test could not do so gracefully."""
+    for child in children(pid):
+        end_tree(child)
+    if pid_lives(pid):
+        os.kill(pid, signal.SIGKILL)
+
+
+def mtctl(path, *words, status=0, json_wanted=False):
+    """Runs mtctl against a socket as a person would; what it prints."""
+    argv = [MTCTL, "-s", path, "-t", str(PATIENCE_S)] + (["--json"] if json_wanted else [])
+    done = subprocess.run(argv + list(words), capture_output=True, text=True,
+                          env={k: v for k, v in os.environ.items() if k != "LD_PRELOAD"})
+    equal(done.returncode, status, f"mtctl {' '.join(words)}: {done.stdout}{done.stderr}")
+    return done.stderr if status else done.stdout
+
+
+def value(path, *words):
+    """The result of a command, as JSON gives it."""
+    return json.loads(mtctl(path, *words, json_wanted=True))
+
+
+class Client:
+    """A raw connection: the text format, or anything."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(PATIENCE_S)
+        self.socket.connect(path)
+        self.rest = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def send(self, data):
+        self.socket.sendall(data if isinstance(data, bytes) else data.encode())
+
+    def until(self, end):
+        while end not in self.rest:
+            got = self.socket.recv(65536)
+            assert got, f"closed after {self.rest!r}"
+            self.rest += got
+        reply, self.rest = self.rest.split(end, 1)
+        return reply.decode()
+
+    def ask(self, line):
+        """One text request; the reply without its empty line."""
+        self.send(line + "\n")
+        return self.until(b"\n\n")
+
+    def call(self, method, *params):
+        """One JSON-RPC request; its result."""
+        self.send(json.dumps({"jsonrpc": "2.0", "method": method,
+                              "params": list(params), "id": 1}) + "\n")
+        reply = json.loads(self.until(b"\n"))
+        assert "result" in reply, reply
+        return reply["result"]

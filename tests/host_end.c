@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* host_end WAY: ends in one of the ways a process can end, once a line has come: exit, _exit, return, quick,
+   vfork (a vfork child ends by _exit, then a line ends the parent). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+	const char *way = argc > 1 ? argv[1] : "return";
+
+	if (getchar() == EOF)
+		return 2;
+	if (strcmp(way, "exit") == 0)
+		exit(4);
+	if (strcmp(way, "_exit") == 0)
+		_exit(4);
+	if (strcmp(way, "_Exit") == 0)
+		_Exit(4);
+	if (strcmp(way, "vfork") == 0) {
+		pid_t pid = vfork();
+
+		if (pid == 0)
+			_exit(0);
+		waitpid(pid, NULL, 0);
+		printf("vforked\n");
+		fflush(stdout);
+		getchar();
+	}
+	return 4;
+}

@@ -1,0 +1,413 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The victims: small programs (tests/host_*.c) that each do one thing which preloaded libraries have
+been known to break, judged by their exact output and exit status, with and without the library."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+from harness import (BUILD, LIB, MIB, PATIENCE_S, TOP, Client, Place, Program, equal, fact,
+                     resident, run_facts, wait_for)
+
+PIPES = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def victim(name):
+    return os.path.join(BUILD, "tests", "host_" + name)
+
+
+def without_library():
+    return {k: v for k, v in os.environ.items()
+            if k != "LD_PRELOAD" and not k.startswith("MTPRELOAD_")}
+
+
+def quiet_output(env, place=None):
+    """What host_quiet prints and how it ends; under the library, with commands in between."""
+    with Program([victim("quiet")], env=env, stderr=subprocess.PIPE, **PIPES) as host:
+        lines = []
+        while (line := host.process.stdout.readline()) != "ready\n":
+            assert line, "host_quiet ended early"
+            lines.append(line)
+        if place:
+            with Client(place.wait_socket(host.pid)) as client:
+                client.call("mt.mem_rnd_alloc", 1, 1000, "1m")
+                client.call("mt.mem_free")
+        out, err = host.process.communicate("\n", timeout=PATIENCE_S)
+        return "".join(lines), out, err, host.process.returncode
+
+
+@fact
+def nothing_that_a_host_can_see_is_changed():
+    with Place() as place:
+        plain = quiet_output(without_library())
+        watched = quiet_output(place.environment(), place)
+        equal(watched, plain)
+        equal(place.names(), [])
+        equal((plain[2], plain[3]), ("", 7))
+
+
+@fact
+def a_host_that_closes_all_descriptors_still_gets_answers():
+    with Place() as place, Program([victim("close")], env=place.environment(), **PIPES) as host:
+        path = place.wait_socket(host.pid)
+        with Client(path) as before:
+            before.call("mt.mem_used")
+            host.process.stdin.write("\n")
+            host.process.stdin.flush()
+            equal(host.process.stdout.readline(), "closed\n")
+            equal(before.call("mt.mem_used"), 0)
+        with Client(path) as after:
+            equal(after.call("mt.mem_used"), 0)
+        host.process.stdin.close()
+        equal(host.process.wait(timeout=PATIENCE_S), 0)
+        equal(place.names(), [])
+
+
+@fact
+def forks_survive_while_commands_hammer():
+    with Place() as place, Program([victim("fork"), "1000"], env=place.environment(),
+                                   **PIPES) as host:
+        path = place.wait_socket(host.pid)
+        ended = threading.Event()
+        errors = []
+        hammers = [threading.Thread(target=hammer, args=(path, ended, errors)) for _ in range(2)]
+        for h in hammers:
+            h.start()
+        out, _ = host.process.communicate(timeout=300)
+        ended.set()
+        for h in hammers:
+            h.join()
+        equal((out, host.process.returncode, errors), ("1000 children\n", 0, []))
+        equal(place.names(), [])
+
+
+def hammer(path, ended, errors):
+    """Commands without end, until the host goes away."""
+    try:
+        with Client(path) as client:
+            client.call("mt.mem_test_start", 1, 5000, "1m", 1, 2, "1h")
+            while True:
+                client.call("mt.mem_rnd_alloc", 1, 3000, "300k")
+                client.call("mt.mem_free", "100k")
+                client.call("mt.mem_test_list")
+    except (OSError, AssertionError) as error:
+        if not ended.wait(PATIENCE_S):
+            errors.append(error)
+
+
+@fact
+def a_child_adopts_what_was_injected_and_tests_stay_with_the_parent():
+    with Place() as place, Program([victim("adopt")], env=place.environment(), **PIPES) as host:
+        with Client(place.wait_socket(host.pid)) as parent:
+            parent.call("mt.mem_alloc", "1m")
+            parent.call("mt.mem_test_start", "64k", "64k", "64k", 1, 1, "1h")
+            wait_for(lambda: parent.call("mt.mem_used") > MIB, "the test to hold something")
+            parent.call("mt.mem_test_stop", 1)
+            held = parent.call("mt.mem_used")
+            host.process.stdin.write("\n")
+            host.process.stdin.flush()
+            pid = int(host.process.stdout.readline())
+            with Client(place.wait_socket(pid)) as child:
+                status = child.call("mt.status")
+                equal((status["held"], status["hand_bytes"]), (held, held))
+                equal(child.call("mt.mem_test_list"), [])
+                equal(child.call("mt.mem_free"), held)
+                equal(child.call("mt.mem_used"), 0)
+            equal(parent.call("mt.mem_used"), held)
+        host.process.stdin.close()
+        equal(host.process.wait(timeout=PATIENCE_S), 0)
+        equal(place.names(), [])
+
+
+@fact
+def blocks_from_before_the_constructors_live_and_die_as_others():
+    wanted = subprocess.run([victim("early")], env=without_library(), capture_output=True)
+    with Place() as place:
+        got = subprocess.run([victim("early")], env=place.environment(), capture_output=True)
+    equal((got.returncode, got.stdout, got.stderr), (0, wanted.stdout, b""))
+
+
+@fact
+def a_host_with_its_own_malloc_is_injected_through_that():
+    with Place() as place, Program([victim("own_malloc")], env=place.environment(),
+                                   **PIPES) as host:
+        with Client(place.wait_socket(host.pid)) as client:
+            equal(client.call("mt.info")["in_path"], 0)
+            equal(client.call("mt.info")["allocator"], "host_own_malloc")
+            client.call("mt.mem_rnd_alloc", 54321, 54321, 543210)
+            host.process.stdin.write("\n")
+            host.process.stdin.flush()
+            equal(host.process.stdout.readline(), "10\n")
+        host.process.stdin.close()
+        equal(host.process.wait(timeout=PATIENCE_S), 0)
+
+
+@fact
+def the_allocator_behind_us_is_named():
+    with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host:
+        with Client(place.wait_socket(host.pid)) as client:
+            info = client.call("mt.info")
+        assert info["allocator"].startswith("libc"), info
+        equal((info["in_path"], info["program"]), (1, "sleep"))
+
+
+@fact
+def the_c_api_leaks_and_frees():
+    with Place() as place, Program([victim("api")], env=place.environment(), **PIPES) as host:
+        out, _ = host.process.communicate("", timeout=PATIENCE_S)
+        equal(out, "version 0.1.0 active 1\nalloc 0 used 1048576\nused 0 errno 5\n"
+                   "too much -1 errno 1\n")
+        equal(host.process.returncode, 0)
+
+
+@fact
+def a_host_built_with_the_header_runs_without_the_library():
+    got = subprocess.run([victim("api")], env=without_library(), capture_output=True, text=True)
+    equal((got.returncode, got.stdout), (0, "not here\n"))
+
+
+@fact
+def an_overrun_by_the_host_is_counted():
+    with Place() as place, Program([victim("api"), "overrun"],
+                                   env=place.environment(check_content=1), **PIPES) as host:
+        with Client(place.wait_socket(host.pid)) as client:
+            wait_for(lambda: client.call("mt.mem_used") == 0, "the host to free")
+            equal(client.call("mt.status")["corruptions"], 1)
+        out, _ = host.process.communicate("", timeout=PATIENCE_S)
+        equal(out, "version 0.1.0 active 1\nused 20024\n")
+
+
+@fact
+def every_way_to_end_removes_the_name():
+    for way in ("return", "exit", "_exit", "_Exit"):
+        with Place() as place, Program([victim("end"), way], env=place.environment(),
+                                       **PIPES) as host:
+            place.wait_socket(host.pid)
+            host.process.communicate("\n", timeout=PATIENCE_S)
+            equal((host.process.returncode, place.names()), (4, []), way)
+
+
+@fact
+def the_end_of_a_vfork_child_leaves_the_parents_name():
+    with Place() as place, Program([victim("end"), "vfork"], env=place.environment(),
+                                   **PIPES) as host:
+        path = place.wait_socket(host.pid)
+        host.process.stdin.write("\n")
+        host.process.stdin.flush()
+        equal(host.process.stdout.readline(), "vforked\n")
+        with Client(path) as client:
+            equal(client.call("mt.mem_used"), 0)
+        host.process.communicate("\n", timeout=PATIENCE_S)
+        equal((host.process.returncode, place.names()), (4, []))
+
+
+@fact
+def short_lived_processes_leave_nothing():
+    with Place() as place:
+        done = subprocess.run(["sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do /bin/true; done; "
+                               "(exit 3)"], env=place.environment(), capture_output=True)
+        equal((done.returncode, done.stdout, done.stderr), (3, b"", b""))
+        equal(place.names(), [])
+
+
+@fact
+def names_of_killed_processes_are_pruned_by_the_next():
+    with Place() as place:
+        with Program(["sleep", "1000"], env=place.environment()) as victim_of_kill:
+            stale = place.wait_socket(victim_of_kill.pid)
+        assert os.path.exists(stale), "kill -9 leaves the name"
+        with Program(["sleep", "1000"], env=place.environment()) as other:
+            place.wait_socket(other.pid)
+            equal(place.names(), [f"mtpreload.{other.pid}.sock"])
+
+
+@fact
+def without_any_usable_directory_the_host_runs_on_silently():
+    with Place() as place:
+        env = place.environment(socket=os.path.join(place.path, "missing", "x.sock"))
+        got = subprocess.run(["sh", "-c", "sleep 0.2; echo out"], env=env, capture_output=True)
+        equal((got.returncode, got.stdout, got.stderr), (0, b"out\n", b""))
+
+
+@fact
+def a_host_that_may_not_start_threads_runs_on_silently():
+    if os.getuid() != 0:
+        return
+    # RLIMIT_NPROC does not bind root, so become nobody first.
+    script = ("import os, resource, sys\n"
+              "os.setgid(65534); os.setuid(65534)\n"
+              "resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))\n"
+              "os.execv('/bin/echo', ['echo', 'out'])\n")
+    with Place() as place:
+        shared = os.path.join(place.path, "lib.so")
+        with open(LIB, "rb") as source, open(shared, "wb") as copy:
+            copy.write(source.read())
+        os.chmod(shared, 0o755)
+        env = dict(place.environment(), LD_PRELOAD="")
+        script = script.replace("os.execv", f"os.environ['LD_PRELOAD'] = {shared!r}\nos.execv")
+        got = subprocess.run(["/usr/bin/python3", "-c", script], env=env, capture_output=True)
+        equal((got.returncode, got.stdout, got.stderr), (0, b"out\n", b""))
+        equal(place.names(), [])
+
+
+@fact
+def the_socket_is_for_its_owner_alone():
+    with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host:
+        path = place.wait_socket(host.pid)
+        equal(oct(os.stat(path).st_mode & 0o777), "0o600")
+        if os.getuid() != 0:
+            return
+        os.chmod(path, 0o666)  # even then: the peer's uid counts
+        script = ("import os, socket, sys\nos.setuid(33)\n"
+                  "s = socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
+                  "s.sendall(b'mt.mem_used\\n')\nprint(s.recv(100))\n")
+        got = subprocess.run(["/usr/bin/python3", "-c", script, path], capture_output=True,
+                             text=True, env=without_library())
+        assert got.stdout == "b''\n" or "ConnectionResetError" in got.stderr or \
+            "BrokenPipeError" in got.stderr, got
+
+
+@fact
+def a_fixed_socket_name_is_obeyed():
+    with Place() as place:
+        for pattern, wanted in (("x.sock", "x.sock"), ("x-%p.sock", "x-{}.sock")):
+            env = place.environment(socket=os.path.join(place.path, pattern))
+            with Program(["sleep", "1000"], env=env) as host:
+                path = os.path.join(place.path, wanted.format(host.pid))
+                wait_for(lambda: os.path.exists(path), path)
+                with Client(path) as client:
+                    equal(client.call("mt.info")["socket"], path)
+                equal(host.stop(), -signal.SIGTERM)
+            os.unlink(path)
+
+
+@fact
+def a_second_program_with_the_same_fixed_name_takes_another():
+    with Place() as place:
+        path = os.path.join(place.path, "x.sock")
+        env = place.environment(socket=path)
+        with Program(["sleep", "1000"], env=env) as first:
+            wait_for(lambda: os.path.exists(path), path)
+            with Program(["sleep", "1000"], env=env) as second:
+                other = f"{path}.{second.pid}"
+                wait_for(lambda: os.path.exists(other), other)
+                with Client(path) as client:
+                    equal(client.call("mt.info")["pid"], first.pid)
+
+
+@fact
+def a_directory_too_deep_for_an_address_is_used_all_the_same():
+    with Place() as place:
+        deep = os.path.join(place.path, "d" * 60, "e" * 60)
+        os.makedirs(deep)
+        env = dict(place.environment(), MTPRELOAD_DIR=deep)
+        with Program(["sleep", "1000"], env=env) as host:
+            path = os.path.join(deep, f"mtpreload.{host.pid}.sock")
+            wait_for(lambda: os.path.exists(path), path)
+            directory = os.open(deep, os.O_RDONLY)
+            with Client(f"/proc/self/fd/{directory}/{os.path.basename(path)}") as client:
+                equal(client.call("mt.info")["socket"], path)
+            os.close(directory)
+
+
+@fact
+def what_the_environment_had_wrong_is_told():
+    with Place() as place, Program(["sleep", "1000"], env=place.environment(
+            touch="yes", max_bytes="1q", sede="5", seed="42")) as host:
+        with Client(place.wait_socket(host.pid)) as client:
+            info = client.call("mt.info")
+        equal(info["settings"]["touch"], 1)
+        equal(info["settings"]["seed"], 42)
+        equal([re.match(r"[A-Z_]+=\w+", line).group() for line in info["environment"]],
+              ["MTPRELOAD_TOUCH=yes", "MTPRELOAD_MAX_BYTES=1q", "MTPRELOAD_SEDE=5"])
+
+
+@fact
+def the_exports_are_those_of_the_map_and_no_others():
+    with open(os.path.join(TOP, "libmtpreload.map")) as file:
+        text = re.sub("#.*", "", file.read())
+    wanted = set(re.findall(r"^\t\t(\w+);", text, re.M))
+    symbols = subprocess.run(["nm", "-D", "--defined-only", LIB], capture_output=True, text=True,
+                             check=True).stdout
+    equal({line.split()[2] for line in symbols.splitlines()}, wanted)
+
+
+@fact
+def the_object_is_hardened_and_needs_only_libc():
+    headers = subprocess.run(["readelf", "-dlW", LIB], capture_output=True, text=True,
+                             check=True).stdout
+    needed = set(re.findall(r"NEEDED.*\[(.*?)\]", headers))
+    assert needed <= {"libc.so.6", "libdl.so.2", "libpthread.so.0", "ld-linux-x86-64.so.2"}, needed
+    for word in ("NODELETE", "NOW", "GNU_RELRO"):
+        assert word in headers, word
+    tls = re.search(r"TLS +0x\w+ 0x\w+ 0x\w+ 0x\w+ (0x\w+)", headers)
+    assert not tls or int(tls.group(1), 16) < 64, tls.group()
+
+
+@fact
+def python_uses_the_api_through_ctypes():
+    script = ("import ctypes\nme = ctypes.CDLL(None)\n"
+              "me.mt_mem_alloc.argtypes = [ctypes.c_size_t]\n"
+              "me.mt_mem_used.restype = ctypes.c_ulonglong\n"
+              "print(me.mt_mem_alloc(1 << 20), me.mt_mem_used())\n"
+              "me.mt_mem_free()\nprint(me.mt_mem_used())\n")
+    with Place() as place:
+        got = subprocess.run([sys.executable, "-c", script], env=place.environment(),
+                             capture_output=True, text=True)
+    equal((got.stdout, got.returncode), ("0 1048576\n0\n", 0))
+
+
+@fact
+def a_client_that_hangs_up_cancels_its_own_command():
+    with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host:
+        path = place.wait_socket(host.pid)
+        with Client(path) as watcher:
+            with Client(path) as other:
+                other.send("mt.mem_rnd_alloc 1 1 2g\n")
+                wait_for(lambda: watcher.call("mt.mem_used") > 0, "the command to begin")
+            wait_for(lambda: watcher.call("mt.status")["clients"] == 1, "the hang-up to be seen")
+            used = watcher.call("mt.mem_used")
+            assert used < 2 << 30, used
+            wait_for(lambda: still(watcher), "the command to stop")
+            assert watcher.call("mt.mem_free") > 0
+        assert resident(host.pid) < 200 * MIB
+
+
+def still(watcher):
+    """Nothing is being allocated: two readings, with work in between, are the same."""
+    before = watcher.call("mt.mem_used")
+    for _ in range(50):
+        watcher.call("mt.mem_test_list")
+    return watcher.call("mt.mem_used") == before
+
+
+@fact
+def reset_stops_a_command_of_another_client():
+    with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host:
+        path = place.wait_socket(host.pid)
+        with Client(path) as busy, Client(path) as other:
+            busy.send("mt.mem_rnd_alloc 1 1 2g\n")
+            wait_for(lambda: other.call("mt.mem_used") > 0, "the command to begin")
+            other.call("mt.reset")
+            assert busy.until(b"\n\n").startswith("409 cancelled: "), busy
+            other.call("mt.mem_free")
+            equal(other.call("mt.mem_used"), 0)
+
+
+@fact
+def a_half_closed_client_gets_its_answers():
+    with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host:
+        with Client(place.wait_socket(host.pid)) as client:
+            client.send("mt.mem_alloc 10 k\nmt.mem_used\nmt.mem_used k")
+            client.socket.shutdown(socket.SHUT_WR)
+            equal([client.until(b"\n\n") for _ in range(3)],
+                  ["200 OK", "200 OK\n10240", "200 OK\n10"])
+            equal(client.socket.recv(10), b"")
+
+
+run_facts()

@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""nginx under the library: daemonised, its workers forked and with other rights, serving
+throughout. Master and workers each answer on a socket of their own."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import threading
+
+from harness import (MIB, PATIENCE_S, Client, Place, children, end_tree, equal, fact, mtctl, near,
+                     pid_lives, resident, run_facts, value, wait_for)
+
+CONFIG = """
+daemon on;
+pid {path}/nginx.pid;
+error_log {path}/error.log;
+worker_processes 2;
+{user}
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path {path}/t1; proxy_temp_path {path}/t2; fastcgi_temp_path {path}/t3;
+    uwsgi_temp_path {path}/t4; scgi_temp_path {path}/t5;
+    server {{
+        listen unix:{path}/http.sock;
+        location / {{ return 200 "{body}"; }}
+    }}
+}}
+"""
+BODY = "served " * 64
+
+
+class Nginx:
+    """A daemonised nginx with two workers, on a Unix socket."""
+
+    def __init__(self, place, **settings):
+        self.place, self.env = place, place.environment(**settings)
+        self.config = os.path.join(place.path, "nginx.conf")
+        self.socket = os.path.join(place.path, "http.sock")
+
+    def __enter__(self):
+        user = "user www-data;" if os.getuid() == 0 else ""
+        with open(self.config, "w") as file:
+            file.write(CONFIG.format(path=self.place.path, user=user, body=BODY))
+        subprocess.run([shutil.which("nginx") or "/usr/sbin/nginx", "-c", self.config],
+                       env=self.env, check=True, timeout=PATIENCE_S)
+        with open(os.path.join(self.place.path, "nginx.pid")) as file:
+            self.pid = int(file.read())
+        wait_for(lambda: self.get() == BODY, "nginx to answer")
+        self.workers = wait_for(lambda: len(children(self.pid)) == 2 and children(self.pid),
+                                "two workers")
+        self.controls = [self.place.wait_socket(pid) for pid in self.workers]
+        self.control = self.place.wait_socket(self.pid)
+        return self
+
+    def __exit__(self, *_):
+        end_tree(self.pid)
+
+    def get(self):
+        try:
+            with socket.socket(socket.AF_UNIX) as s:
+                s.settimeout(30)
+                s.connect(self.socket)
+                s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                got = b""
+                while piece := s.recv(65536):
+                    got += piece
+                return got.decode().partition("\r\n\r\n")[2]
+        except OSError:
+            return None
+
+    def signal(self, word):
+        subprocess.run([shutil.which("nginx") or "/usr/sbin/nginx", "-c", self.config, "-s", word],
+                       env=self.env, check=True, timeout=PATIENCE_S)
+
+    def quit(self):
+        self.signal("quit")
+        wait_for(lambda: not any(pid_lives(pid) for pid in [self.pid] + self.workers),
+                 "nginx to end")
+
+
+class Traffic:
+    """Fetches the page all the while, and says whether it ever was another."""
+
+    def __init__(self, nginx):
+        self.nginx, self.done, self.wrong, self.count = nginx, threading.Event(), [], 0
+        self.thread = threading.Thread(target=self.run)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.thread.join()
+
+    def run(self):
+        while not self.done.is_set():
+            got = self.nginx.get()
+            if got != BODY:
+                self.wrong.append(got)
+                return
+            self.count += 1
+
+
+@fact
+def master_and_workers_answer_after_fork_and_setuid():
+    with Place() as place, Nginx(place) as nginx:
+        for pid, control in zip([nginx.pid] + nginx.workers, [nginx.control] + nginx.controls):
+            info = value(control, "mt.info")
+            equal((info["pid"], info["program"]), (pid, "nginx"))
+        if os.getuid() == 0:
+            wanted = pwd.getpwnam("www-data").pw_uid
+            for control in nginx.controls:
+                equal(value(control, "mt.info")["uid"], wanted)
+
+
+@fact
+def a_leak_in_one_worker_leaves_its_sibling_alone():
+    with Place() as place, Nginx(place) as nginx, Traffic(nginx) as traffic:
+        one, other = nginx.workers
+        control = nginx.controls[0]
+        mtctl(control, "mt.mem_used")
+        before, sibling = resident(one), resident(other)
+        mtctl(control, "mt.mem_alloc", "100", "m")
+        near(resident(one) - before, 100 * MIB, MIB, "growth")
+        near(resident(other), sibling, MIB, "sibling")
+        equal(mtctl(control, "mt.mem_free"), f"{100 * MIB}\n")
+        near(resident(one), before, MIB, "after mem_free")
+        equal(traffic.wrong, [])
+    assert traffic.count > 0
+
+
+@fact
+def every_example_of_the_specification_works_in_a_worker():
+    with Place() as place, Nginx(place) as nginx, Traffic(nginx) as traffic:
+        control = nginx.controls[1]
+        equal(mtctl(control, "cfg.set_now_int", "malloc_test", "check_content", "1"), "")
+        equal(mtctl(control, "mt.mem_alloc", "10", "k"), "")
+        equal(mtctl(control, "mt.mem_used"), "10240\n")
+        equal(mtctl(control, "mt.mem_free", "1", "m"), "0\n")
+        equal(mtctl(control, "mt.mem_rnd_alloc", "1", "64", "10240", "k"), "")
+        equal(mtctl(control, "mt.mem_used", "m"), "10\n")
+        equal(mtctl(control, "mt.mem_test_start", "15", "64", "25000", "128", "1500", "3600000",
+                    "k"), "1\n")
+        equal(mtctl(control, "mt.mem_test_start", "1", "1", "10", "1", "1", "100"), "2\n")
+        wait_for(lambda: value(control, "mt.mem_test_list", "2")[0]["remaining_s"] == 0 and
+                 value(control, "mt.mem_test_list", "2")[0]["held"] == 0, "test 2 to end")
+        wait_for(lambda: value(control, "mt.mem_test_list", "1")[0]["allocations"] > 0,
+                 "test 1 to allocate")
+        equal(mtctl(control, "mt.mem_test_stop", "1"), "")
+        equal(mtctl(control, "mt.mem_test_destroy", "1"), "")
+        equal([t["id"] for t in value(control, "mt.mem_test_list")], [2])
+        equal(mtctl(control, "mt.mem_test_destroy_all"), "")
+        equal(mtctl(control, "mt.mem_test_list"), "")
+        equal(mtctl(control, "mt.mem_free"), "10485760\n")
+        equal(value(control, "mt.status")["corruptions"], 0)
+        equal(traffic.wrong, [])
+
+
+@fact
+def quit_ends_it_and_leaves_no_name():
+    with Place() as place, Nginx(place) as nginx:
+        for control in nginx.controls:
+            mtctl(control, "mt.mem_test_start", "1k", "1k", "1m", "1", "1", "1h")
+        nginx.quit()
+        equal(place.names(), [])
+
+
+def new_workers(place, nginx, old):
+    """The two workers that are not in `old`, once both have their sockets."""
+    new = [pid for pid in children(nginx.pid)
+           if pid not in old and os.path.exists(place.socket(pid))]
+    return len(new) == 2 and new
+
+
+@fact
+def reload_brings_workers_that_answer():
+    with Place() as place, Nginx(place) as nginx, Traffic(nginx) as traffic:
+        old = nginx.workers
+        nginx.signal("reload")
+        nginx.workers = wait_for(lambda: new_workers(place, nginx, old), "new workers")
+        with Client(place.socket(nginx.workers[0])) as client:
+            client.call("mt.mem_alloc", "1m")
+            equal(client.call("mt.mem_free"), MIB)
+        wait_for(lambda: not any(pid_lives(pid) for pid in old), "the old workers to end")
+        equal(traffic.wrong, [])
+        nginx.quit()
+        equal(place.names(), [])
+
+
+run_facts()
