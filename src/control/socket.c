@@ -19,6 +19,7 @@
 
 #define BACKLOG 64
 #define TRIES 3
+#define PID_TEXT_MAX 12 /* ".2147483647" */
 
 enum name_state {
 	NAME_NONE,
@@ -143,42 +144,41 @@ static int search_rundirs(void)
 	return fd;
 }
 
-/* $MTPRELOAD_SOCKET with %p replaced by the pid; without %p, a child gets .PID behind it. */
-static void expand_fixed(char out[RUNDIR_PATH_MAX])
+/* $MTPRELOAD_SOCKET with %p replaced by the pid; without %p, a child gets .PID behind it. Room is left
+   for another .PID. */
+static int expand_fixed(char out[RUNDIR_PATH_MAX])
 {
 	const char *percent = strstr(env_socket, "%p");
 	size_t head = percent ? (size_t)(percent - env_socket) : strlen(env_socket);
+	int n;
 
 	if (percent)
-		snprintf(out, RUNDIR_PATH_MAX, "%.*s%d%s", (int)head, env_socket, (int)getpid(),
-			 percent + 2);
+		n = snprintf(out, RUNDIR_PATH_MAX, "%.*s%d%s", (int)head, env_socket, (int)getpid(),
+			     percent + 2);
 	else if (is_child)
-		snprintf(out, RUNDIR_PATH_MAX, "%s.%d", env_socket, (int)getpid());
+		n = snprintf(out, RUNDIR_PATH_MAX, "%s.%d", env_socket, (int)getpid());
 	else
-		snprintf(out, RUNDIR_PATH_MAX, "%s", env_socket);
+		n = snprintf(out, RUNDIR_PATH_MAX, "%s", env_socket);
+	return n < RUNDIR_PATH_MAX - PID_TEXT_MAX ? 0 : -ENAMETOOLONG;
 }
 
 static int open_fixed(void)
 {
-	char fixed[RUNDIR_PATH_MAX], name[RUNDIR_PATH_MAX];
-	char *slash;
-	int dir_fd, fd;
+	char fixed[RUNDIR_PATH_MAX], *name;
+	int rc = expand_fixed(fixed), dir_fd, fd;
 
-	expand_fixed(fixed);
-	slash = strrchr(fixed, '/');
-	snprintf(name, sizeof(name), "%s", slash + 1);
-	*slash = '\0';
+	if (rc < 0)
+		return rc;
+	name = strrchr(fixed, '/');
+	*name++ = '\0';
 	dir = (struct rundir){ 0 };
-	snprintf(dir.path, sizeof(dir.path), "%s", slash == fixed ? "/" : fixed);
+	strcpy(dir.path, *fixed ? fixed : "/");
 	dir_fd = open(dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd < 0)
 		return -errno;
 	/* Somebody else's, who was started with the same environment. */
-	if (is_live(dir_fd, name)) {
-		size_t length = strlen(name);
-
-		snprintf(name + length, sizeof(name) - length, ".%d", (int)getpid());
-	}
+	if (is_live(dir_fd, name))
+		sprintf(name + strlen(name), ".%d", (int)getpid());
 	fd = bind_in(dir_fd, name);
 	close(dir_fd);
 	return fd;
