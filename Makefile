@@ -42,7 +42,7 @@ EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all check unit-check check-live demo deps bench san lint install uninstall clean
+.PHONY: all tests check demo deps bench san lint install uninstall clean
 .DELETE_ON_ERROR:
 
 all: $(B)/libmtpreload.so $(B)/mtctl
@@ -87,6 +87,9 @@ $(B)/tests/host_%: tests/host_%.c $(B)/flags
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -fvisibility=default -fno-builtin $< -o $@ $(LIB_LIBS)
 
+# Position dependent, so that malloc's address is a stub in the executable.
+$(B)/tests/host_address: ALL_CFLAGS += -fno-pie -no-pie
+
 $(B)/examples/%: examples/%.c $(B)/flags include/mtpreload.h
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
@@ -97,11 +100,14 @@ $(B)/examples/%: examples/%.c $(B)/flags include/mtpreload.h
 deps:
 	tests/deps
 
-check: all $(B)/tests/unit $(VICTIMS) $(EXAMPLES)
-	tests/run check
+# All that the tests run, without running it.
+tests: all $(B)/tests/unit $(VICTIMS) $(EXAMPLES)
+
+check: tests
+	B=$(B) tests/run check
 
 demo: all $(EXAMPLES)
-	examples/demo $(HOST)
+	B=$(B) examples/demo $(HOST)
 
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/mtpreload $(DESTDIR)$(INCLUDEDIR)
@@ -116,3 +122,18 @@ uninstall:
 
 clean:
 	rm -rf $(B)
+
+# The unit tests under AddressSanitizer and UBSan. The library itself replaces malloc, which is
+# ASan's own way: in a program the two are not combined.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+san:
+	$(MAKE) B=$(B)/san CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" $(B)/san/tests/unit
+	B=$(B)/san tests/run unit
+
+SHELL_SCRIPTS := examples/demo tests/deps .ci/run
+lint:
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
+		--inline-suppr --suppress=missingIncludeSystem -D_GNU_SOURCE -Isrc -I. \
+		libmtpreload.c src mtctl examples
+	clang-tidy --quiet $(LIB_SRC) $(wildcard mtctl/*.c) -- -std=c11 $(CPPFLAGS)
+	shellcheck $(SHELL_SCRIPTS)

@@ -148,6 +148,16 @@ def a_host_with_its_own_malloc_is_injected_through_that():
 
 
 @fact
+def a_program_with_a_stub_for_malloc_still_has_us_in_the_path():
+    with Place() as place, Program([victim("address")], env=place.environment(), **PIPES) as host:
+        with Client(place.wait_socket(host.pid)) as client:
+            equal(client.call("mt.info")["in_path"], 1)
+            client.call("mt.mem_alloc", "1m")
+        out, _ = host.process.communicate("", timeout=PATIENCE_S)
+        equal((out, host.process.returncode), ("ready\n", 0))
+
+
+@fact
 def the_allocator_behind_us_is_named():
     with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host:
         with Client(place.wait_socket(host.pid)) as client:

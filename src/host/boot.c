@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "real.h"
+#include "next.h"
 
 #define ARENA_BYTES ((size_t)64 << 10)
 #define ALIGNMENT ((size_t)16)
@@ -59,7 +59,7 @@ static void *take(size_t alignment, size_t bytes)
 
 static void *boot_malloc(size_t size)
 {
-	return real_resolve() ? real.malloc(size) : take(ALIGNMENT, size);
+	return real_resolve() ? next.malloc(size) : take(ALIGNMENT, size);
 }
 
 static void *boot_calloc(size_t count, size_t size)
@@ -67,7 +67,7 @@ static void *boot_calloc(size_t count, size_t size)
 	size_t bytes;
 
 	if (real_resolve())
-		return real.calloc(count, size);
+		return next.calloc(count, size);
 	if (__builtin_mul_overflow(count, size, &bytes)) {
 		errno = ENOMEM;
 		return NULL;
@@ -79,7 +79,7 @@ static void boot_free(void *at)
 {
 	/* While resolving, only arena blocks and NULL can come. */
 	if (at && !boot_owns(at) && real_resolve())
-		real.free(at);
+		next.free(at);
 }
 
 static void *boot_realloc(void *at, size_t size)
@@ -88,7 +88,7 @@ static void *boot_realloc(void *at, size_t size)
 	void *moved;
 
 	if (at && !boot_owns(at))
-		return real_resolve() ? real.realloc(at, size) : NULL;
+		return real_resolve() ? next.realloc(at, size) : NULL;
 	moved = boot_malloc(size);
 	if (at && moved) {
 		old = block_bytes(at);
@@ -110,12 +110,12 @@ static void *boot_reallocarray(void *at, size_t count, size_t size)
 
 static void *boot_memalign(size_t alignment, size_t size)
 {
-	return real_resolve() ? real.memalign(alignment, size) : take(alignment, size);
+	return real_resolve() ? next.memalign(alignment, size) : take(alignment, size);
 }
 
 static void *boot_aligned_alloc(size_t alignment, size_t size)
 {
-	return real_resolve() ? real.aligned_alloc(alignment, size) : take(alignment, size);
+	return real_resolve() ? next.aligned_alloc(alignment, size) : take(alignment, size);
 }
 
 static int boot_posix_memalign(void **out, size_t alignment, size_t size)
@@ -123,7 +123,7 @@ static int boot_posix_memalign(void **out, size_t alignment, size_t size)
 	int saved = errno;
 
 	if (real_resolve())
-		return real.posix_memalign(out, alignment, size);
+		return next.posix_memalign(out, alignment, size);
 	*out = take(alignment, size);
 	errno = saved;
 	return *out ? 0 : ENOMEM;
@@ -131,19 +131,19 @@ static int boot_posix_memalign(void **out, size_t alignment, size_t size)
 
 static void *boot_valloc(size_t size)
 {
-	return real_resolve() ? real.valloc(size) : take((size_t)sysconf(_SC_PAGESIZE), size);
+	return real_resolve() ? next.valloc(size) : take((size_t)sysconf(_SC_PAGESIZE), size);
 }
 
 static void *boot_pvalloc(size_t size)
 {
-	return real_resolve() ? real.pvalloc(size) : take((size_t)sysconf(_SC_PAGESIZE), size);
+	return real_resolve() ? next.pvalloc(size) : take((size_t)sysconf(_SC_PAGESIZE), size);
 }
 
 static size_t boot_usable_size(void *at)
 {
 	if (boot_owns(at))
 		return block_bytes(at);
-	return real_resolve() ? real.malloc_usable_size(at) : 0;
+	return real_resolve() ? next.malloc_usable_size(at) : 0;
 }
 
 struct heap dispatch = {

@@ -12,6 +12,7 @@
 
 #include "boot.h"
 
+struct heap next;
 struct heap real;
 
 static char allocator_name[64] = "unknown";
@@ -28,7 +29,7 @@ static void find(void *scope, const char *name, void *slot)
 
 static void *valloc_by_memalign(size_t size)
 {
-	return real.memalign((size_t)sysconf(_SC_PAGESIZE), size);
+	return next.memalign((size_t)sysconf(_SC_PAGESIZE), size);
 }
 
 static void *pvalloc_by_memalign(size_t size)
@@ -39,7 +40,7 @@ static void *pvalloc_by_memalign(size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	return real.memalign(page, (size + page - 1) & ~(page - 1));
+	return next.memalign(page, (size + page - 1) & ~(page - 1));
 }
 
 static void *reallocarray_by_realloc(void *at, size_t count, size_t size)
@@ -50,7 +51,7 @@ static void *reallocarray_by_realloc(void *at, size_t count, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	return real.realloc(at, bytes);
+	return next.realloc(at, bytes);
 }
 
 /* Looks the whole family up. What the scope lacks (musl has no pvalloc) is made from its parts. */
@@ -75,7 +76,7 @@ static void find_family(void *scope, struct heap *h)
 		h->reallocarray = reallocarray_by_realloc;
 }
 
-#define POINT(function) __atomic_store_n(&dispatch.function, real.function, __ATOMIC_RELEASE)
+#define POINT(function) __atomic_store_n(&dispatch.function, next.function, __ATOMIC_RELEASE)
 
 static void point_dispatch(void)
 {
@@ -105,7 +106,7 @@ bool real_resolve(void)
 	/* Atomic, so that the compiler cannot drop it around dlsym, which it takes for a leaf. */
 	if (atomic_exchange(&busy, true))
 		return false;
-	find_family(RTLD_NEXT, &real);
+	find_family(RTLD_NEXT, &next);
 	atomic_store(&resolved, true);
 	atomic_store(&busy, false);
 	errno = saved;
@@ -126,19 +127,38 @@ static void remember_allocator(void)
 	strncpy(allocator_name, base, sizeof(allocator_name) - 1);
 }
 
+/* An odd size, so that another thread's call is not taken for the probe. */
+#define PROBE_BYTES 27183
+
+static atomic_bool probe_arrived;
+
+static void *probe_malloc(size_t size)
+{
+	if (size == PROBE_BYTES)
+		atomic_store(&probe_arrived, true);
+	return next.malloc(size);
+}
+
+/* Does a call of the malloc that everybody finds arrive here? Addresses do not tell: a position
+   dependent executable that takes malloc's address has a stub of its own for it, which leads to us. */
+static bool calls_arrive(const struct heap *found)
+{
+	__atomic_store_n(&dispatch.malloc, probe_malloc, __ATOMIC_RELEASE);
+	found->free(found->malloc(PROBE_BYTES));
+	POINT(malloc);
+	return atomic_load(&probe_arrived);
+}
+
 void real_settle(void)
 {
 	int saved = errno;
-	Dl_info ours, theirs;
-	void *found = dlsym(RTLD_DEFAULT, "malloc");
+	struct heap found = { 0 };
 
 	real_resolve();
-	in_path = found && dladdr(found, &theirs) && dladdr(&real, &ours) &&
-		  ours.dli_fbase == theirs.dli_fbase;
-	if (in_path)
-		point_dispatch();
-	else
-		find_family(RTLD_DEFAULT, &real);
+	find_family(RTLD_DEFAULT, &found);
+	in_path = calls_arrive(&found);
+	point_dispatch();
+	real = in_path ? next : found;
 	remember_allocator();
 	errno = saved;
 }

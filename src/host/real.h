@@ -28,18 +28,20 @@ extern struct heap dispatch;
 
 #define HEAP_CALL(function) __atomic_load_n(&dispatch.function, __ATOMIC_RELAXED)
 
-/* What injection calls: the next allocator in the search order, or the host's own where the host
-   brings one that goes past us. Never counted, failed or delayed by our rules.
-   Complete once real_resolve has returned true. */
+/* The next allocator in the search order: where the wrappers lead. Complete once real_resolve has
+   returned true. */
+extern struct heap next;
+
+/* What injection calls: `next`, or the host's own allocator where the host brings one that goes past
+   us. Never counted, failed or delayed by our rules. Valid after real_settle. */
 extern struct heap real;
 
-/* Fills `real`. False while another call is at work on it, on this
-   thread (dlsym allocates) or on another. Any thread, any number of times; keeps errno. */
+/* Fills `next`. False while another call is at work on it, on this thread (dlsym allocates) or
+   on another. Any thread, any number of times; keeps errno. */
 bool real_resolve(void);
 
-/* Called once by the constructor. Finds out whether the host's calls pass through us at all,
-   which the search order decides: if so, points `dispatch` straight at `real`; if not, points `real`
-   at the allocator that they reach. */
+/* Called once by the constructor. Points `dispatch` straight at `next`, finds out whether the host's
+   calls pass through us at all, which the search order decides, and sets `real` accordingly. */
 void real_settle(void);
 
 /* Valid after real_settle. */
