@@ -14,6 +14,18 @@
 
 #define LISTED_MAX 20
 
+static int foreign_error(const struct instance *i, pid_t peer)
+{
+	char who[64] = "a process outside of our pid namespace";
+
+	if (peer)
+		snprintf(who, sizeof(who), "process %d", (int)peer);
+	return out_error(CTL_UNREACHABLE,
+			 "a foreign socket: %s listens on %s, not the process that its name says (-s "
+			 "SOCKET takes it all the same)",
+			 who, i->socket);
+}
+
 int target_error(const struct instance *i, int rc, pid_t peer, const struct options *o)
 {
 	char who[PROC_NAME_MAX + 32];
@@ -27,18 +39,15 @@ int target_error(const struct instance *i, int rc, pid_t peer, const struct opti
 				 "%s did not answer within %g s (is it stopped? -t SEC waits longer)",
 				 who, (double)o->patience.ns / (double)NS_PER_S);
 	case ESRCH:
-		return out_error(CTL_UNREACHABLE,
-				 "a foreign socket: process %d listens on %s, which is not the one that "
-				 "its name says (-s PATH takes it all the same)",
-				 (int)peer, i->socket);
+		return foreign_error(i, peer);
 	case ECONNRESET:
 		return out_error(CTL_UNREACHABLE,
 				 "%s closed the connection: it has ended, or does not accept uid %u",
 				 who, (unsigned)geteuid());
 	case ECONNREFUSED:
 		return out_error(CTL_UNREACHABLE,
-				 "nobody listens on %s: its process has ended (mtctl ls shows the live "
-				 "ones)",
+				 "nobody listens on %s: its process has ended, or it is no socket (mtctl "
+				 "ls shows the live ones)",
 				 i->socket);
 	case EACCES:
 	case EPERM:

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "next.h"
+#include "real.h"
 
 #define ARENA_BYTES ((size_t)64 << 10)
 #define ALIGNMENT ((size_t)16)
