@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What we are and do: mt.info, mt.status, mt.help, system.*. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -59,7 +58,7 @@ void cmd_info(const struct args *a, struct reply *r)
 	reply_open(r, NULL, '{');
 	reply_number(r, "pid", (uint64_t)getpid());
 	reply_number(r, "parent", (uint64_t)getppid());
-	reply_text(r, "program", program_invocation_short_name);
+	reply_text(r, "program", control_program());
 	reply_number(r, "uid", geteuid());
 	reply_text(r, "version", CONTROL_VERSION);
 	reply_number(r, "uptime_s", (clock_ns() - control_start_ns()) / NS_PER_S);

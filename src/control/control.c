@@ -30,6 +30,7 @@
 static atomic_bool active;
 static uint64_t start_ns;
 static char trouble[128];
+static char program[64];
 
 bool control_is_active(void)
 {
@@ -44,6 +45,11 @@ uint64_t control_start_ns(void)
 const char *control_trouble(void)
 {
 	return trouble;
+}
+
+const char *control_program(void)
+{
+	return program;
 }
 
 /* Binds when it is time. Returns when to try next. A directory may still appear: a daemon makes its
@@ -128,6 +134,7 @@ void control_start(void)
 	/* A program with more rights than its caller does not obey the caller's environment. */
 	if (getauxval(AT_SECURE))
 		return;
+	snprintf(program, sizeof(program), "%s", program_invocation_short_name);
 	setting_read_environment();
 	socket_read_environment();
 	socket_begin(false);

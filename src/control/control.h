@@ -25,6 +25,9 @@ bool control_is_active(void);
 int control_mem_alloc(size_t size);
 void control_mem_free(void);
 
+/* The program's name as it was started: daemons write over their argv[0]. */
+const char *control_program(void);
+
 /* When our thread started, and why it or its socket did not (or ""). Our thread. */
 uint64_t control_start_ns(void);
 const char *control_trouble(void);

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 
-#include "host/real.h"
 #include "inject/hand.h"
 #include "inject/sched.h"
 
@@ -27,7 +26,7 @@ static void keep(struct job *j)
 		return;
 	}
 	j->errors++;
-	transit_out(&j->moving, &j->moving.chunk);
+	transit_out(&j->moving, &j->moving.chunk, true);
 }
 
 static void start_one(struct job *j)
@@ -55,7 +54,7 @@ static bool move_on(struct job *j, struct slice *slice)
 	if (j->moving.stage == TRANSIT_FILLING) {
 		/* What a cancelled command has in hand was not yet the client's. */
 		if (j->cancelled)
-			transit_out(&j->moving, &j->moving.chunk);
+			transit_out(&j->moving, &j->moving.chunk, true);
 		else if (transit_in_step(&j->moving, slice))
 			keep(j);
 	}
@@ -214,15 +213,10 @@ static bool release(struct job *j, struct slice *slice)
 	return true;
 }
 
-/* glibc keeps small blocks apart until a large request comes by, and gives pages back to the system
-   only after that. One such request, to an allocator that works otherwise, is harmless. */
-#define SETTLE_BYTES ((size_t)96 << 10)
-#define SETTLE_FROM_CHUNKS 1000
-
-static bool finish_free(struct job *j)
+static bool finish_free(const struct job *j)
 {
-	if (j->chunks >= SETTLE_FROM_CHUNKS)
-		real.free(real.malloc(SETTLE_BYTES));
+	if (j->chunks)
+		transit_settle();
 	return true;
 }
 
@@ -237,7 +231,7 @@ static bool free_step(struct job *j, struct slice *slice)
 			return finish_free(j);
 		switch (pick_chunk(j, slice, &c)) {
 		case PICKED:
-			transit_out(&j->moving, &c);
+			transit_out(&j->moving, &c, true);
 			break;
 		case NOT_YET:
 			return false;
@@ -273,7 +267,10 @@ void bulk_free_all(struct job *j, bool urgent)
 static bool destroy_step(struct job *j, struct slice *slice)
 {
 	(void)slice; /* sched_run frees what tests hold */
-	return j->waiting_for == 0;
+	if (j->waiting_for)
+		return false;
+	transit_settle();
+	return true;
 }
 
 void bulk_destroy(struct job *j, struct test *t)

@@ -52,9 +52,10 @@ void hand_free(void)
 	left = hand_pool.chunks;
 	gate_leave();
 	for (; left && pop_one(&c); left--) {
-		transit_out(&t, &c);
+		transit_out(&t, &c, true);
 		t.quiet = true;
 		while (!transit_out_step(&t, &slice, &damaged))
 			continue;
 	}
+	transit_settle();
 }

@@ -220,6 +220,7 @@ static void finish_tick(struct test *t)
 		t->waiter->waiting_for--;
 		slab_put(&tests, t);
 	} else if (t->state == TEST_RUNNING && t->ending) {
+		transit_settle();
 		t->state = TEST_ENDED;
 		t->over_ns = t->end_ns;
 	} else if (t->state == TEST_RUNNING) {

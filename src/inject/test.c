@@ -84,18 +84,18 @@ static void keep(struct test *t)
 		return;
 	}
 	t->stats.errors++;
-	transit_out(&t->moving, &t->moving.chunk);
+	transit_out(&t->moving, &t->moving.chunk, false);
 }
 
 /* A stopped test keeps what it holds, so it stops emptying after the chunk in hand. */
 static bool empty(struct test *t, struct slice *slice)
 {
-	uint64_t freed = 0;
+	bool for_good = t->ending || t->state == TEST_LEAVING;
 
 	if (t->state == TEST_STOPPED)
 		return t->moving.stage == TRANSIT_IDLE ||
 		       transit_out_step(&t->moving, slice, &t->stats.corruptions);
-	return transit_drain(&t->moving, &t->pool, slice, &freed, &t->stats.corruptions);
+	return transit_drain(&t->moving, &t->pool, for_good, slice, &t->stats.corruptions);
 }
 
 bool test_advance(struct test *t, struct slice *slice)

@@ -16,6 +16,13 @@
 /* Smaller blocks are freed in one call that takes no longer than a part. */
 #define PURGE_FROM_BYTES ((size_t)1 << 20)
 
+/* Below this the call costs more than the pages are worth. */
+#define PURGE_FOR_GOOD_FROM_BYTES ((size_t)16 << 10)
+
+/* glibc keeps small blocks apart until a large request comes by, and gives pages back to the system
+   only after that. One such request, to an allocator that works otherwise, is harmless. */
+#define SETTLE_BYTES ((size_t)96 << 10)
+
 static _Atomic uint64_t corruptions;
 
 int transit_in(struct transit *t, size_t size, char why[BUDGET_WHY_MAX])
@@ -72,10 +79,11 @@ bool transit_in_step(struct transit *t, struct slice *slice)
 	return true;
 }
 
-void transit_out(struct transit *t, const struct chunk *c)
+void transit_out(struct transit *t, const struct chunk *c, bool for_good)
 {
 	*t = (struct transit){
 		.chunk = *c,
+		.for_good = for_good,
 		.stage = c->flags & CHUNK_PATTERN ? TRANSIT_VERIFYING : TRANSIT_PURGING,
 	};
 }
@@ -98,6 +106,8 @@ static bool verify_part(struct transit *t, size_t from)
 
 bool transit_out_step(struct transit *t, struct slice *slice, uint64_t *damaged)
 {
+	size_t purge_from = t->for_good ? PURGE_FOR_GOOD_FROM_BYTES : PURGE_FROM_BYTES;
+
 	while (t->stage == TRANSIT_VERIFYING) {
 		if (t->done == t->chunk.size) {
 			t->stage = TRANSIT_PURGING;
@@ -112,7 +122,7 @@ bool transit_out_step(struct transit *t, struct slice *slice, uint64_t *damaged)
 		if (slice_over(slice, t->done - from))
 			return false;
 	}
-	while (t->chunk.size >= PURGE_FROM_BYTES && t->done < t->chunk.size) {
+	while (t->chunk.size >= purge_from && t->done < t->chunk.size) {
 		size_t from = next_part(t);
 
 		content_purge(t->chunk.addr, from, t->done);
@@ -125,8 +135,8 @@ bool transit_out_step(struct transit *t, struct slice *slice, uint64_t *damaged)
 	return true;
 }
 
-bool transit_drain(struct transit *t, struct chunk_pool *pool, struct slice *slice,
-		   uint64_t *bytes, uint64_t *damaged)
+bool transit_drain(struct transit *t, struct chunk_pool *pool, bool for_good, struct slice *slice,
+		   uint64_t *damaged)
 {
 	struct chunk c;
 
@@ -134,14 +144,18 @@ bool transit_drain(struct transit *t, struct chunk_pool *pool, struct slice *sli
 		if (t->stage == TRANSIT_IDLE) {
 			if (!chunk_pop(pool, &c))
 				return true;
-			transit_out(t, &c);
+			transit_out(t, &c, for_good);
 		}
 		if (!transit_out_step(t, slice, damaged))
 			return false;
-		*bytes += t->chunk.size;
 		if (slice_over(slice, 0) && pool->chunks)
 			return false;
 	}
+}
+
+void transit_settle(void)
+{
+	real.free(real.malloc(SETTLE_BYTES));
 }
 
 void transit_adopt(struct transit *t, struct chunk_pool *pool)
