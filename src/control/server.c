@@ -34,7 +34,7 @@ struct conn {
 	bool over_limit;
 	bool eof;
 	bool discarding; /* the rest of a line that was too long */
-	bool unfinished; /* more requests wait in `in` than were served in a turn */
+	bool unfinished; /* `in` may hold more requests than were served in a turn */
 	struct buf in, out;
 	size_t at;    /* of `in`: where the next request begins, or the one that is running */
 	size_t taken; /* by the one that is running */
@@ -257,21 +257,21 @@ static bool serve_one(struct conn *c)
 	return true;
 }
 
+/* May another request be run now? */
+static bool has_room(const struct conn *c)
+{
+	return c->state == CONN_OPEN && !c->reply.deferred && unsent(c) < REPLIES_MAX;
+}
+
 static void serve(struct conn *c)
 {
 	struct slice turn = slice_of(SERVE_NS);
+	bool more = true;
 
-	c->unfinished = false;
-	while (c->state == CONN_OPEN && !c->reply.deferred && unsent(c) < REPLIES_MAX) {
-		if (slice_over(&turn, 1024)) {
-			c->unfinished = true;
-			break;
-		}
-		if (!serve_one(c))
-			break;
-	}
-	if (c->eof && !c->reply.deferred && !c->unfinished && unsent(c) < REPLIES_MAX &&
-	    c->state == CONN_OPEN)
+	while (more && has_room(c) && !slice_over(&turn, 1024))
+		more = serve_one(c);
+	c->unfinished = more && !c->reply.deferred;
+	if (c->eof && !c->unfinished && has_room(c))
 		c->state = CONN_CLOSING;
 	compact_input(c);
 	flush(c);
@@ -394,7 +394,7 @@ void server_wait(uint64_t deadline_ns)
 		if (c->state != CONN_OPEN && c->state != CONN_CLOSING)
 			continue;
 		add_polled(c->fd, wanted_events(c), c);
-		if (c->unfinished)
+		if (c->unfinished && has_room(c))
 			deadline_ns = 0;
 		if (c->stalled_ns)
 			deadline_ns = earlier(deadline_ns, c->stalled_ns + STALL_NS);
