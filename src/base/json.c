@@ -278,8 +278,10 @@ bool json_is(struct json v, const char *text)
 bool json_member(struct json object, const char *name, struct json *value)
 {
 	struct json_iter it = { 0 };
-	struct json key;
+	struct json key = object;
 
+	if (json_kind(object) != 'o')
+		return false;
 	while (json_next(object, &it, &key, value))
 		if (json_is(key, name))
 			return true;

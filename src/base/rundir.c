@@ -53,6 +53,13 @@ bool rundir_candidate(const struct rundir_env *env, int index, uid_t uid, struct
 	return true;
 }
 
+static bool is_ours(const struct stat *st, bool strict)
+{
+	if (strict)
+		return st->st_uid == geteuid() && !(st->st_mode & 077);
+	return st->st_uid == geteuid() || st->st_uid == 0;
+}
+
 int rundir_open(const struct rundir *dir)
 {
 	struct stat st;
@@ -65,9 +72,7 @@ int rundir_open(const struct rundir *dir)
 		return -errno;
 	if (fstat(fd, &st) < 0)
 		rc = -errno;
-	else if (st.st_uid != geteuid() && (dir->strict || st.st_uid != 0))
-		rc = -EPERM;
-	else if (dir->strict && (st.st_mode & 077))
+	else if (!is_ours(&st, dir->strict))
 		rc = -EPERM;
 	else
 		return fd;

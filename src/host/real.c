@@ -152,9 +152,10 @@ static bool calls_arrive(const struct heap *found)
 void real_settle(void)
 {
 	int saved = errno;
-	struct heap found = { 0 };
+	struct heap found;
 
 	real_resolve();
+	found = next; /* for what is to be found nowhere else */
 	find_family(RTLD_DEFAULT, &found);
 	in_path = calls_arrive(&found);
 	point_dispatch();

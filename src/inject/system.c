@@ -18,6 +18,7 @@ static int read_file(const char *path, char *text, size_t cap)
 	size_t len = 0;
 	ssize_t got;
 
+	text[0] = '\0';
 	if (fd < 0)
 		return -errno;
 	while (len < cap - 1 && (got = read(fd, text + len, cap - 1 - len)) > 0)
@@ -83,8 +84,7 @@ static bool read_group(const struct cgroup_files *f, const char *group, struct h
 		return false;
 	used = strtoull(text, NULL, 10);
 	snprintf(path, sizeof(path), "%s%s/memory.stat", f->root, group);
-	if (read_file(path, text, sizeof(text)) < 0)
-		text[0] = '\0';
+	read_file(path, text, sizeof(text)); /* without it, no cache is known of */
 	cache = number_after(text, f->active) + number_after(text, f->inactive);
 	used -= cache < used ? cache : used;
 	h->available_bytes = h->total_bytes > used ? h->total_bytes - used : 0;
