@@ -10,10 +10,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/rundir.h"
 
 #define READ_BYTES ((size_t)64 << 10)
 
@@ -22,24 +22,17 @@ static int connect_to(int fd, const struct sockaddr_un *address)
 	return connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
 }
 
-/* A path that is longer than an address holds goes through its open directory. */
+/* A path that is longer than an address holds goes through a descriptor of the socket's name. */
 static int connect_long(int fd, const char *path)
 {
-	const char *name = strrchr(path, '/');
-	struct sockaddr_un address;
-	char dir[2 * RUNDIR_PATH_MAX];
-	int dir_fd, rc;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int at = open(path, O_PATH | O_CLOEXEC), rc;
 
-	if (!name || (size_t)(name - path) >= sizeof(dir))
-		return -ENAMETOOLONG;
-	snprintf(dir, sizeof(dir), "%.*s", (int)(name - path), path);
-	dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir_fd < 0)
+	if (at < 0)
 		return -errno;
-	rc = rundir_address(dir, dir_fd, name + 1, &address);
-	if (rc == 0)
-		rc = connect_to(fd, &address);
-	close(dir_fd);
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d", at);
+	rc = connect_to(fd, &address);
+	close(at);
 	return rc;
 }
 

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Speaks JSON-RPC 2.0 (jsonrpc.org/specification), one document a line. Every argument goes as a
+   string: the server knows what it wants, and a string of digits is a number to it. */
+#include "call.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl.h"
+#include "local.h"
+#include "out.h"
+
+/* The length of NAME where the word is NAME=VALUE, else 0. */
+static size_t name_length(const char *word)
+{
+	size_t length = strspn(word, "abcdefghijklmnopqrstuvwxyz_");
+
+	return word[length] == '=' ? length : 0;
+}
+
+static unsigned count_named(char *const *args, unsigned count)
+{
+	unsigned named = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		named += name_length(args[i]) > 0;
+	return named;
+}
+
+static int refuse_mixture(char *const *args, unsigned count)
+{
+	const char *named = NULL, *other = NULL;
+
+	for (unsigned i = 0; i < count; i++)
+		*(name_length(args[i]) ? &named : &other) = args[i];
+	return out_error(CTL_USAGE,
+			 "'%s' has a name and '%s' has none (name all arguments or none; a text with a "
+			 "= in it is given as NAME=TEXT too)",
+			 named, other);
+}
+
+static void begin(struct buf *request, const char *method)
+{
+	buf_str(request, "{\"jsonrpc\":\"2.0\",\"method\":");
+	json_quote(request, method, strlen(method));
+	buf_str(request, ",\"params\":");
+}
+
+static void end(struct buf *request)
+{
+	buf_str(request, ",\"id\":1}\n");
+}
+
+int call_request(struct buf *request, char *const *words, unsigned count)
+{
+	char *const *args = words + 1;
+	unsigned args_count = count - 1, named = count_named(args, args_count);
+
+	if (!strchr(words[0], '.'))
+		return local_unknown(words[0]);
+	if (named && named < args_count)
+		return refuse_mixture(args, args_count);
+	begin(request, words[0]);
+	buf_char(request, named ? '{' : '[');
+	for (unsigned i = 0; i < args_count; i++) {
+		size_t length = name_length(args[i]);
+		const char *value = length ? args[i] + length + 1 : args[i];
+
+		if (i)
+			buf_char(request, ',');
+		if (length) {
+			json_quote(request, args[i], length);
+			buf_char(request, ':');
+		}
+		json_quote(request, value, strlen(value));
+	}
+	buf_char(request, named ? '}' : ']');
+	end(request);
+	return CTL_DONE;
+}
+
+void call_simple(struct buf *request, const char *method)
+{
+	begin(request, method);
+	buf_str(request, "[]");
+	end(request);
+}
+
+/* The code of our own is in error.data.code; JSON-RPC's, which says less, is in error.code. */
+static bool read_error(struct json error, struct answer *a)
+{
+	struct json data, code;
+
+	if (json_kind(error) != 'o' || !json_member(error, "message", &a->message) ||
+	    json_kind(a->message) != 's' || !json_member(error, "code", &code))
+		return false;
+	if (json_member(error, "data", &data) && json_kind(data) == 'o')
+		json_member(data, "code", &code);
+	a->code = strtol(code.at, NULL, 10); /* what follows it in the line ends it */
+	return true;
+}
+
+bool call_read(const char *line, size_t len, struct answer *a)
+{
+	struct json reply, error;
+
+	*a = (struct answer){ .refused = false };
+	if (json_check(line, len, &reply) || json_kind(reply) != 'o')
+		return false;
+	if (json_member(reply, "result", &a->result))
+		return true;
+	a->refused = true;
+	return json_member(reply, "error", &error) && read_error(error, a);
+}
+
+int call_show(const struct answer *a)
+{
+	char *message;
+	int status;
+
+	if (!a->refused) {
+		out_result(a->result);
+		return CTL_DONE;
+	}
+	message = malloc(a->message.len + 1);
+	if (!message || json_text(a->message, message, a->message.len + 1) < 0)
+		status = out_refusal(a->code, "(a message that cannot be shown)");
+	else
+		status = out_refusal(a->code, message);
+	free(message);
+	return status;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One call: from words to a request, from a reply to what is shown. */
+#ifndef MT_CTL_CALL_H
+#define MT_CTL_CALL_H
+
+#include "base/buf.h"
+#include "base/json.h"
+
+/* Appends the request that `words` are: a method, and arguments that are all positional or all
+   name=value. CTL_DONE, or CTL_USAGE with the error said. */
+int call_request(struct buf *request, char *const *words, unsigned count);
+
+/* Appends a request without arguments. */
+void call_simple(struct buf *request, const char *method);
+
+/* A reply, taken apart. The pieces lie in the reply's line. */
+struct answer {
+	bool refused;
+	struct json result;  /* unless refused */
+	struct json message; /* a string, where refused */
+	long code;
+};
+
+/* False where the line is no reply. */
+bool call_read(const char *line, size_t len, struct answer *a);
+
+/* Shows the answer. CTL_DONE or CTL_REFUSED. */
+int call_show(const struct answer *a);
+
+#endif

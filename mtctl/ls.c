@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Lists instances. All are asked at once, so that one that is stopped costs its second only once;
+   what /proc knows is shown for it all the same. */
+#include "ls.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "call.h"
+#include "layout.h"
+#include "link.h"
+#include "out.h"
+#include "target.h"
+
+#define ANSWER_NS NS_PER_S
+#define COLUMNS 8
+#define CELL_MAX FIND_PATH_MAX
+
+/* One instance, and what it said. */
+struct row {
+	const struct instance *at;
+	struct link link;
+	bool asked, answered;
+	uint64_t uptime_s, held;
+	char allocator[64];
+};
+
+static void ask(struct row *r)
+{
+	struct buf request = { 0 };
+
+	call_simple(&request, "mt.info");
+	call_simple(&request, "mt.status");
+	r->asked = link_open(&r->link, r->at->socket, r->at->proc.pid,
+			     (struct patience){ .ns = ANSWER_NS }) == 0 &&
+		   link_send(&r->link, request.data, request.len) == 0;
+	buf_free(&request);
+}
+
+static bool next_answer(struct row *r, struct answer *a)
+{
+	const char *line;
+	size_t len;
+
+	return link_line(&r->link, &line, &len) == 0 && call_read(line, len, a) && !a->refused &&
+	       json_kind(a->result) == 'o';
+}
+
+static uint64_t number(struct json object, const char *key)
+{
+	struct json v;
+
+	return json_member(object, key, &v) ? strtoull(v.at, NULL, 10) : 0;
+}
+
+static void hear(struct row *r)
+{
+	struct answer info, status;
+	struct json v;
+
+	if (r->asked && next_answer(r, &info)) {
+		r->uptime_s = number(info.result, "uptime_s");
+		if (!json_member(info.result, "allocator", &v) || json_kind(v) != 's' ||
+		    json_text(v, r->allocator, sizeof(r->allocator)) < 0)
+			strcpy(r->allocator, "?");
+		r->answered = next_answer(r, &status);
+		if (r->answered)
+			r->held = number(status.result, "held");
+	}
+	link_close(&r->link);
+}
+
+/* 45s, 12m05s, 3h07m, 2d03h. */
+static void ago(uint64_t seconds, char cell[CELL_MAX])
+{
+	unsigned long s = (unsigned long)seconds;
+
+	if (s < 60)
+		snprintf(cell, CELL_MAX, "%lus", s);
+	else if (s < 3600)
+		snprintf(cell, CELL_MAX, "%lum%02lus", s / 60, s % 60);
+	else if (s < 86400)
+		snprintf(cell, CELL_MAX, "%luh%02lum", s / 3600, s / 60 % 60);
+	else
+		snprintf(cell, CELL_MAX, "%lud%02luh", s / 86400, s / 3600 % 24);
+}
+
+static const struct column {
+	const char *head;
+	bool number; /* to the right */
+} columns[COLUMNS] = {
+	{ "PID", true },    { "PARENT", true },     { "NAME", false }, { "UID", true },
+	{ "UPTIME", true }, { "ALLOCATOR", false }, { "HELD", true },  { "SOCKET", false },
+};
+
+typedef char cells[COLUMNS][CELL_MAX];
+
+static void fill(const struct row *r, cells c)
+{
+	const struct proc *p = &r->at->proc;
+
+	snprintf(c[0], CELL_MAX, "%d", (int)p->pid);
+	snprintf(c[1], CELL_MAX, "%d", (int)p->parent);
+	snprintf(c[2], CELL_MAX, "%s", p->name);
+	snprintf(c[3], CELL_MAX, "%u", (unsigned)p->uid);
+	snprintf(c[4], CELL_MAX, "-");
+	snprintf(c[5], CELL_MAX, "not answering");
+	snprintf(c[6], CELL_MAX, "-");
+	snprintf(c[7], CELL_MAX, "%s", r->at->socket);
+	if (!r->answered)
+		return;
+	ago(r->uptime_s, c[4]);
+	snprintf(c[5], CELL_MAX, "%s", r->allocator);
+	snprintf(c[6], CELL_MAX, "%" PRIu64, r->held);
+}
+
+static void add_line(struct buf *b, const int width[COLUMNS], cells c)
+{
+	struct buf line = { 0 };
+
+	for (int i = 0; i < COLUMNS; i++)
+		buf_printf(&line, "%s%*s", i ? "  " : "",
+			   i == COLUMNS - 1 ? 0 : columns[i].number ? width[i] : -width[i], c[i]);
+	buf_char(&line, '\0');
+	label_line(b, line.data);
+	buf_char(b, '\n');
+	buf_free(&line);
+}
+
+static void show_table(const struct row *rows, size_t count)
+{
+	int width[COLUMNS] = { 0 };
+	struct buf b = { 0 };
+	cells c;
+
+	for (int i = 0; i < COLUMNS; i++)
+		width[i] = (int)strlen(columns[i].head);
+	for (size_t r = 0; r < count; r++) {
+		fill(&rows[r], c);
+		for (int i = 0; i < COLUMNS; i++)
+			if ((int)strlen(c[i]) > width[i])
+				width[i] = (int)strlen(c[i]);
+	}
+	for (int i = 0; i < COLUMNS; i++)
+		snprintf(c[i], CELL_MAX, "%s", columns[i].head);
+	add_line(&b, width, c);
+	for (size_t r = 0; r < count; r++) {
+		fill(&rows[r], c);
+		add_line(&b, width, c);
+	}
+	out_text(&b);
+	buf_free(&b);
+}
+
+static void add_text(struct buf *b, const char *key, const char *text)
+{
+	buf_printf(b, ",\"%s\":", key);
+	json_quote(b, text, strlen(text));
+}
+
+static void add_object(struct buf *b, const struct row *r)
+{
+	const struct proc *p = &r->at->proc;
+
+	buf_printf(b, "{\"pid\":%d,\"parent\":%d", (int)p->pid, (int)p->parent);
+	add_text(b, "name", p->name);
+	buf_printf(b, ",\"uid\":%u", (unsigned)p->uid);
+	if (r->answered) {
+		buf_printf(b, ",\"uptime_s\":%" PRIu64, r->uptime_s);
+		add_text(b, "allocator", r->allocator);
+		buf_printf(b, ",\"held\":%" PRIu64, r->held);
+	} else {
+		add_text(b, "error", "not answering");
+	}
+	add_text(b, "socket", r->at->socket);
+	buf_char(b, '}');
+}
+
+static void show_json(const struct row *rows, size_t count)
+{
+	struct buf b = { 0 };
+
+	buf_char(&b, '[');
+	for (size_t i = 0; i < count; i++) {
+		if (i)
+			buf_char(&b, ',');
+		add_object(&b, &rows[i]);
+	}
+	buf_str(&b, "]\n");
+	out_text(&b);
+	buf_free(&b);
+}
+
+static int show(const struct options *o, const struct instances *found)
+{
+	struct row *rows = calloc(found->count + 1, sizeof(*rows));
+
+	if (!rows)
+		return out_error(CTL_UNREACHABLE, "memory ran out");
+	for (size_t i = 0; i < found->count; i++) {
+		rows[i].at = &found->at[i];
+		ask(&rows[i]);
+	}
+	for (size_t i = 0; i < found->count; i++)
+		hear(&rows[i]);
+	(o->json ? show_json : show_table)(rows, found->count);
+	free(rows);
+	return CTL_DONE;
+}
+
+int ls_run(const struct options *o, int count, char **words)
+{
+	struct instances found = { 0 };
+	int status;
+
+	if (count > 1)
+		return out_error(CTL_USAGE, "'%s' is too much: ls takes -p, -n or -s", words[1]);
+	find_prune();
+	status = target_list(o, &found);
+	if (status == CTL_DONE)
+		status = show(o, &found);
+	find_free(&found);
+	return status;
+}

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the tests of mtctl share: running it, servers that answer what a test wants, and a corner of
+the machine in which no instance runs but the test's own."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+
+from harness import BUILD, MTCTL, PATIENCE_S, Program, equal, fact, wait_for
+
+ISOLATED = "MT_TEST_ISOLATED"
+
+
+def isolate():
+    """Starts the calling script again in pid and mount namespaces of its own, with an empty /tmp,
+    where the system lets us; there its end is the end of everything that it started."""
+    if os.environ.get(ISOLATED):
+        if not BUILD.startswith("/tmp/"):
+            subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/tmp"], check=True)
+        return
+    spaces = ["unshare", "--pid", "--fork", "--mount", "--mount-proc", "--kill-child"]
+    if os.geteuid():
+        spaces += ["--user", "--map-root-user"]
+    if shutil.which("unshare") and \
+            subprocess.run(spaces + ["true"], capture_output=True).returncode == 0:
+        os.environ[ISOLATED] = "1"
+        os.environ["TMPDIR"] = "/tmp"
+        os.execvp("unshare", spaces + [sys.executable] + sys.argv)
+    print("not isolated: other instances on this machine may disturb")
+
+
+def alone(function):
+    """Marks a test that needs the machine, or namespaces, for itself: elsewhere it is left out."""
+    if os.environ.get(ISOLATED):
+        return fact(function)
+    print(f"left out: {function.__name__}")
+    return function
+
+
+class Result:
+    def __init__(self, done):
+        self.status, self.out, self.err = done.returncode, done.stdout, done.stderr
+
+    def all(self):
+        return self.status, self.out, self.err
+
+
+def clean(**more):
+    """An environment in which nothing points to us."""
+    foreign = ("LD_PRELOAD", "XDG_RUNTIME_DIR", "RUNTIME_DIRECTORY", ISOLATED)
+    env = {k: v for k, v in os.environ.items() if k not in foreign and not k.startswith("MTPRELOAD_")}
+    env.update(more)
+    return env
+
+
+def run(*words, env=None, stdin="", binary=MTCTL, **options):
+    """mtctl as a person runs it, without any of our variables unless `env` has them."""
+    return Result(subprocess.run([binary, *words], input=stdin, text=True, timeout=PATIENCE_S,
+                                 capture_output=True, env=env or clean(), **options))
+
+
+def says(result, status, out="", err=""):
+    """Everything that it printed and how it ended, exactly."""
+    equal(result.all(), (status, out, err), "status, stdout, stderr")
+
+
+def host(place, argv=("sleep", "1000"), **settings):
+    """A program under the library, with a place for its socket."""
+    return Program(list(argv), env=place.environment(**settings))
+
+
+def path_of(place, program):
+    return place.wait_socket(program.pid)
+
+
+def freeze(program):
+    """Stops a program, all of its threads."""
+    program.process.send_signal(signal.SIGSTOP)
+    tasks = f"/proc/{program.pid}/task"
+
+    def is_stopped(task):
+        with open(f"{tasks}/{task}/stat") as stat:
+            return ") T " in stat.read()
+
+    wait_for(lambda: all(map(is_stopped, os.listdir(tasks))), "every thread to stop")
+
+
+class Server:
+    """A server that is not ours: it answers each line with the next of `replies` (bytes, sent as
+    they are; None hangs up) and keeps what it received."""
+
+    def __init__(self, *replies, path=None):
+        self.replies, self.received = list(replies), []
+        self.dir = None if path else tempfile.mkdtemp(prefix="mt-test-")
+        self.path = path or os.path.join(self.dir, "fake.sock")
+
+    def __enter__(self):
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen(8)
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join(PATIENCE_S)
+        os.unlink(self.path)
+        if self.dir:
+            os.rmdir(self.dir)
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            with connection:
+                try:
+                    self.talk(connection)
+                except OSError:
+                    pass
+
+    def talk(self, connection):
+        for line in connection.makefile("rb"):
+            self.received.append(line.decode())
+            reply = self.replies.pop(0) if self.replies else None
+            if reply is None:
+                return
+            connection.sendall(reply)
+
+
+def result_of(json_text):
+    """A reply with this result."""
+    return f'{{"jsonrpc":"2.0","result":{json_text},"id":1}}\n'.encode()
+
+
+def shown(json_text, *words):
+    """What mtctl prints for a result."""
+    with Server(result_of(json_text)) as server:
+        done = run(*words, "-s", server.path, "a.b")
+        equal((done.status, done.err), (0, ""))
+        return done.out
+
+
+def request_for(*words):
+    """What mtctl sends for these words."""
+    with Server(result_of("null")) as server:
+        says(run("-s", server.path, *words), 0)
+        return server.received
