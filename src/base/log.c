@@ -20,7 +20,9 @@ int log_open(const char *path)
 	int fd = -1;
 
 	if (*path) {
-		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		/* Not blocking: a FIFO that nobody reads would hold our thread, and the gate with it. */
+		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+			  0600);
 		if (fd < 0)
 			return -errno;
 	}

@@ -59,7 +59,7 @@ static int read_system(uint64_t bytes, uint64_t now_ns, char *why)
 				 bytes, h.place, h.available_bytes, h.total_bytes, percent);
 		return -EDQUOT;
 	}
-	atomic_store(&credit, (int64_t)(spare / CREDIT_PART));
+	atomic_store(&credit, (int64_t)((spare - bytes) / CREDIT_PART));
 	atomic_store(&credit_expires_ns, now_ns + CREDIT_LIFE_NS);
 	return 0;
 }

@@ -66,7 +66,8 @@ bool job_any(void)
 void job_cancel_all(void)
 {
 	for (struct job *j = first; j; j = j->next)
-		j->cancelled = true;
+		if (!j->urgent)
+			j->cancelled = true;
 }
 
 void job_adopt(struct chunk_pool *pool)

@@ -50,6 +50,8 @@ bool job_run(struct slice *slice);
 
 /* Is there a job that job_run would run? */
 bool job_any(void);
+
+/* All but the urgent ones: those are short, or a listing that is parked until its client reads. */
 void job_cancel_all(void);
 
 /* After fork, in the child: forgets all jobs; chunks on their way go to `pool`. */

@@ -177,7 +177,7 @@ int sched_start(const struct test_plan *plan, uint64_t *id)
 	return 0;
 }
 
-/* A tick that is under way goes on: its chunk has to arrive, or to leave, first. */
+/* A tick that is under way goes on until the chunk in hand has left. */
 void sched_stop(struct test *t)
 {
 	if (t->state != TEST_RUNNING)

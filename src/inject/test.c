@@ -12,12 +12,7 @@ static uint64_t pick(struct test *t, uint64_t min, uint64_t max)
 	return prng_range(&t->random, min, max);
 }
 
-static uint64_t pick_interval_ns(struct test *t)
-{
-	return pick(t, t->plan.min_ms, t->plan.max_ms) * NS_PER_MS;
-}
-
-/* The end may lie past what the clock counts: then it never comes. */
+/* What lies past all that the clock counts never comes. */
 static uint64_t add_ms(uint64_t from_ns, uint64_t ms)
 {
 	uint64_t ns;
@@ -42,7 +37,7 @@ void test_init(struct test *t, uint64_t id, const struct test_plan *plan, uint64
 
 void test_set_next(struct test *t, uint64_t now_ns)
 {
-	uint64_t next = t->due_ns + pick_interval_ns(t);
+	uint64_t next = add_ms(t->due_ns, pick(t, t->plan.min_ms, t->plan.max_ms));
 
 	if (now_ns > CATCH_UP_NS && next < now_ns - CATCH_UP_NS)
 		next = now_ns - CATCH_UP_NS;
@@ -112,6 +107,9 @@ bool test_advance(struct test *t, struct slice *slice)
 			t->phase = allocate(t) ? TEST_FILLING : TEST_IDLE;
 			break;
 		case TEST_FILLING:
+			/* It was stopped meanwhile. After mt.reset nothing may arrive any more. */
+			if (t->moving.stage == TRANSIT_FILLING && t->state != TEST_RUNNING)
+				transit_out(&t->moving, &t->moving.chunk, true);
 			if (t->moving.stage == TRANSIT_FILLING) {
 				if (!transit_in_step(&t->moving, slice))
 					return false;

@@ -81,6 +81,9 @@ bool transit_in_step(struct transit *t, struct slice *slice)
 
 void transit_out(struct transit *t, const struct chunk *c, bool for_good)
 {
+	/* Cancelled while it was filling: the rest will never be touched. */
+	if (t->stage == TRANSIT_FILLING && t->chunk.size > PART_BYTES)
+		budget_pending(-(int64_t)(t->chunk.size - t->done));
 	*t = (struct transit){
 		.chunk = *c,
 		.for_good = for_good,

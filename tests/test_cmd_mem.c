@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mt.mem_alloc, mem_free, mem_used, mem_rnd_alloc and mt.reset: what they answer. */
+#include <stdio.h>
+
+#include "host/real.h"
+#include "inject/budget.h"
+#include "inject/hand.h"
+#include "inject/sched.h"
+#include "tests/recorder.h"
+#include "tests/unit.h"
+
+START_TEST(allocated_bytes_are_used_until_freed)
+{
+	recorder_expect("mt.mem_used", "0");
+	recorder_expect("mt.mem_alloc 10 k", "");
+	recorder_expect("mt.mem_alloc 0", "");
+	recorder_expect("mt.mem_alloc 1023", "");
+	recorder_expect("mt.mem_used", "11263");
+	recorder_expect("mt.mem_used k", "10");
+	recorder_expect("mt.mem_used M", "0");
+	recorder_expect("mt.mem_free 1", "1023");
+	recorder_expect("mt.mem_free 1 k", "10");
+	recorder_expect("mt.mem_free", "0");
+	ck_assert_uint_eq(hand_pool.chunks, 0);
+}
+END_TEST
+
+START_TEST(free_answers_in_the_unit_given_rounded_down)
+{
+	recorder_expect("mt.mem_alloc 2047", "");
+	recorder_expect("mt.mem_free 1 k", "1");
+	recorder_expect("mt.mem_alloc 2047", "");
+	recorder_expect("mt.mem_free unit=k", "1");
+	recorder_expect("mt.mem_alloc 2047", "");
+	recorder_expect("mt.mem_free 0", "0");
+	recorder_expect("mt.mem_free", "2047");
+}
+END_TEST
+
+START_TEST(free_frees_as_the_original_does)
+{
+	for (int size = 100; size <= 500; size += 100) {
+		char line[40];
+
+		snprintf(line, sizeof(line), "mt.mem_alloc %d", size);
+		recorder_expect(line, "");
+	}
+	recorder_expect("mt.mem_free 1", "100");
+	recorder_expect("mt.mem_free 450", "600");
+	recorder_expect("mt.mem_free", "800");
+}
+END_TEST
+
+START_TEST(random_allocation_is_exactly_the_total)
+{
+	recorder_expect("mt.mem_rnd_alloc 1 64 100 k", "");
+	recorder_expect("mt.mem_used", "102400");
+	recorder_expect("mt.mem_rnd_alloc 1b 64b 3 k", "");
+	recorder_expect("mt.mem_used", "105472");
+}
+END_TEST
+
+START_TEST(sizes_that_cannot_be_are_refused)
+{
+	recorder_expect("mt.mem_rnd_alloc 5 4 10", "400 invalid parameter values: min 5, max 4, total "
+						   "10 bytes (accepted: min <= max <= total)");
+	recorder_expect_beginning("mt.mem_rnd_alloc 1 11 10", "400 invalid parameter values");
+	recorder_expect_beginning("mt.mem_rnd_alloc 0 0 10", "400 invalid parameter values");
+	recorder_expect_beginning("mt.mem_rnd_alloc 0 0 0", "400 invalid parameter values");
+	ck_assert_int_eq(recorder_refusal(), RPC_REFUSED);
+	ck_assert_uint_eq(hand_pool.chunks, 0);
+}
+END_TEST
+
+START_TEST(what_the_limit_forbids_is_refused_as_a_whole)
+{
+	atomic_store(&budget_max_bytes, 1000);
+	recorder_expect("mt.mem_alloc 1001", "400 memory allocation failed: 1001 bytes asked, 0 held, "
+					     "max_bytes is 1000");
+	recorder_expect_beginning("mt.mem_rnd_alloc 1 10 1001", "400 memory allocation failed: ");
+	recorder_expect("mt.mem_used", "0");
+	recorder_expect("mt.mem_alloc 1000", "");
+	recorder_expect_beginning("mt.mem_alloc 1", "400 memory allocation failed: 1 bytes asked, 1000 "
+						    "held");
+}
+END_TEST
+
+static void *(*allocator)(size_t);
+static unsigned calls;
+
+static void *refuse_after_five(size_t size)
+{
+	return ++calls > 5 ? NULL : allocator(size);
+}
+
+START_TEST(what_succeeded_before_a_failure_stays)
+{
+	allocator = real.malloc;
+	calls = 0;
+	real.malloc = refuse_after_five;
+	recorder_expect("mt.mem_rnd_alloc 10 10 80", "400 memory allocation failed (3 errors): 50 bytes "
+						     "in 5 chunks were allocated and stay");
+	recorder_expect("mt.mem_alloc 10", "400 memory allocation failed (1 errors): 0 bytes in 0 "
+					   "chunks were allocated and stay");
+	real.malloc = allocator;
+	recorder_expect("mt.mem_used", "50");
+}
+END_TEST
+
+START_TEST(reset_takes_everything_back)
+{
+	recorder_expect("mt.mem_alloc 100", "");
+	recorder_call("mt.mem_test_start 1 1 10 1h 1h 2h");
+	recorder_expect("mt.reset", "100");
+	ck_assert_uint_eq(budget_used(), 0);
+	ck_assert_uint_eq(sched_count().running, 0);
+	ck_assert_uint_eq(sched_count().stopped, 1); /* its statistics stay */
+	recorder_expect("mt.reset", "0");
+}
+END_TEST
+
+UNIT_SUITE(cmd_mem, allocated_bytes_are_used_until_freed, free_answers_in_the_unit_given_rounded_down,
+	   free_frees_as_the_original_does, random_allocation_is_exactly_the_total,
+	   sizes_that_cannot_be_are_refused, what_the_limit_forbids_is_refused_as_a_whole,
+	   what_succeeded_before_a_failure_stays, reset_takes_everything_back)

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The log file: one whole line for each call, whatever its text is. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "tests/unit.h"
+
+static char directory[UNIT_PATH_MAX], path[UNIT_PATH_MAX + 8];
+
+static void open_log(void)
+{
+	unit_directory(directory);
+	snprintf(path, sizeof(path), "%s/log", directory);
+	ck_assert_int_eq(log_open(path), 0);
+}
+
+static void close_log(void)
+{
+	ck_assert_int_eq(log_open(""), 0);
+	unit_remove(directory);
+}
+
+static size_t read_log(char *text, size_t cap)
+{
+	FILE *f = fopen(path, "r");
+	size_t len;
+
+	ck_assert_ptr_nonnull(f);
+	len = fread(text, 1, cap - 1, f);
+	text[len] = '\0';
+	fclose(f);
+	return len;
+}
+
+START_TEST(line_has_utc_time_pid_and_text)
+{
+	char text[256], rest[64];
+	int year, month, day, hour, minute, second, millisecond, pid;
+	time_t before = time(NULL), logged;
+	struct tm tm;
+
+	open_log();
+	log_line("%s by pid %d", "mt.mem_alloc 10 k", 7);
+	read_log(text, sizeof(text));
+	ck_assert_int_eq(sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ %d %63[^\n]", &year, &month, &day,
+				&hour, &minute, &second, &millisecond, &pid, rest),
+			 9);
+	tm = (struct tm){ .tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day,
+			  .tm_hour = hour, .tm_min = minute, .tm_sec = second };
+	logged = timegm(&tm);
+	ck_assert_int_ge(logged, before);
+	ck_assert_int_le(logged, time(NULL));
+	ck_assert_int_eq(pid, getpid());
+	ck_assert_str_eq(rest, "mt.mem_alloc 10 k by pid 7");
+	ck_assert_int_eq(text[23], 'Z');
+	close_log();
+}
+END_TEST
+
+START_TEST(control_characters_become_question_marks)
+{
+	char text[256];
+
+	open_log();
+	log_line("a\nb\rc\td\x1b");
+	read_log(text, sizeof(text));
+	ck_assert_ptr_nonnull(strstr(text, " a?b?c?d?\n"));
+	ck_assert_ptr_eq(strchr(text, '\n') + 1, text + strlen(text));
+	close_log();
+}
+END_TEST
+
+START_TEST(long_text_is_cut_to_one_line)
+{
+	char text[4096], lengthy[3000];
+
+	memset(lengthy, 'x', sizeof(lengthy) - 1);
+	lengthy[sizeof(lengthy) - 1] = '\0';
+	open_log();
+	log_line("%s", lengthy);
+	log_line("next");
+	ck_assert_uint_lt(read_log(text, sizeof(text)), 1100);
+	ck_assert_ptr_nonnull(strstr(text, "x\n"));
+	ck_assert_ptr_nonnull(strstr(text, " next\n"));
+	close_log();
+}
+END_TEST
+
+START_TEST(lines_are_appended_and_nobody_else_reads_them)
+{
+	char text[512];
+	struct stat st;
+
+	open_log();
+	log_line("first");
+	ck_assert_int_eq(log_open(path), 0);
+	log_line("second");
+	ck_assert_uint_gt(read_log(text, sizeof(text)), 0);
+	ck_assert_ptr_nonnull(strstr(text, " first\n"));
+	ck_assert_ptr_nonnull(strstr(text, " second\n"));
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0600);
+	close_log();
+	log_line("nowhere"); /* no file is open: nothing happens */
+}
+END_TEST
+
+START_TEST(failed_open_keeps_the_old_file)
+{
+	char text[256], link[UNIT_PATH_MAX + 8];
+
+	open_log();
+	snprintf(link, sizeof(link), "%s/link", directory);
+	ck_assert_int_eq(symlink(path, link), 0);
+	ck_assert_int_eq(log_open("/nonexistent/directory/log"), -ENOENT);
+	ck_assert_int_eq(log_open(directory), -EISDIR);
+	ck_assert_int_eq(log_open(link), -ELOOP);
+	log_line("still here");
+	read_log(text, sizeof(text));
+	ck_assert_ptr_nonnull(strstr(text, " still here\n"));
+	close_log();
+}
+END_TEST
+
+/* Opening a FIFO without a reader waits for one, which would hold the gate for ever. */
+START_TEST(fifo_without_a_reader_is_refused_at_once)
+{
+	char fifo[UNIT_PATH_MAX + 8];
+
+	open_log();
+	snprintf(fifo, sizeof(fifo), "%s/fifo", directory);
+	ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+	ck_assert_int_eq(log_open(fifo), -ENXIO);
+	close_log();
+}
+END_TEST
+
+UNIT_SUITE(log, line_has_utc_time_pid_and_text, control_characters_become_question_marks,
+	   long_text_is_cut_to_one_line, lines_are_appended_and_nobody_else_reads_them,
+	   failed_open_keeps_the_old_file, fifo_without_a_reader_is_refused_at_once)

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where sockets live: names, the order of directories, which are trusted, which names are stale. */
+#include "base/rundir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/unit.h"
+
+START_TEST(names_give_their_pid_back)
+{
+	static const pid_t pids[] = { 1, 42, 65536, 4194304, INT32_MAX };
+	char name[RUNDIR_NAME_MAX], hidden[RUNDIR_NAME_MAX + 1];
+
+	for (size_t i = 0; i < COUNT(pids); i++) {
+		rundir_name(pids[i], name);
+		snprintf(hidden, sizeof(hidden), ".%s", name);
+		ck_assert_int_eq(rundir_pid(name), pids[i]);
+		ck_assert_int_eq(rundir_pid(hidden), pids[i]);
+	}
+	rundir_name(42, name);
+	ck_assert_str_eq(name, "mtpreload.42.sock");
+}
+END_TEST
+
+START_TEST(other_names_are_not_ours)
+{
+	static const char *const names[] = {
+		"", ".", "..", "mtpreload", "mtpreload.", "mtpreload..sock", "mtpreload.0.sock",
+		"mtpreload.-1.sock", "mtpreload.+1.sock", "mtpreload. 1.sock", "mtpreload.01.sock",
+		"mtpreload.1x.sock", "mtpreload.1.sockx", "mtpreload.1.sock.", "mtpreload.1",
+		"mtpreload.1.SOCK", "xmtpreload.1.sock", "..mtpreload.1.sock",
+		"mtpreload.2147483648.sock", "mtpreload.99999999999999999999.sock", "STOP",
+	};
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		ck_assert_msg(rundir_pid(names[i]) == 0, "'%s'", names[i]);
+}
+END_TEST
+
+START_TEST(directories_are_tried_in_order)
+{
+	const struct rundir_env all = { "/a", "/b:/c", "/x" }, none = { 0 }, empty = { "", "", "" };
+	static const struct {
+		const char *set, *unset;
+		bool make, strict;
+	} expected[] = {
+		{ "/a", "", true, false },
+		{ "/b", "", false, false },
+		{ "/run/mtpreload", "/run/mtpreload", false, false },
+		{ "/x/mtpreload", "", true, true },
+		{ "/tmp/mtpreload-77", "/tmp/mtpreload-77", true, true },
+	};
+	struct rundir dir;
+
+	for (int i = 0; i < (int)COUNT(expected); i++) {
+		ck_assert(rundir_candidate(&all, i, 77, &dir));
+		ck_assert_str_eq(dir.path, expected[i].set);
+		ck_assert_int_eq(dir.make, expected[i].make);
+		ck_assert_int_eq(dir.strict, expected[i].strict);
+		ck_assert(rundir_candidate(&none, i, 77, &dir));
+		ck_assert_str_eq(dir.path, expected[i].unset);
+		ck_assert(rundir_candidate(&empty, i, 77, &dir));
+		ck_assert_str_eq(dir.path, expected[i].unset);
+	}
+	ck_assert(!rundir_candidate(&all, (int)COUNT(expected), 77, &dir));
+}
+END_TEST
+
+START_TEST(path_that_is_too_long_counts_as_unset)
+{
+	char path[RUNDIR_PATH_MAX + 1];
+	struct rundir_env env = { path, path, path };
+	struct rundir dir;
+
+	memset(path, 'd', RUNDIR_PATH_MAX);
+	path[0] = '/';
+	path[RUNDIR_PATH_MAX] = '\0';
+	for (int i = 0; i < 4; i++) {
+		ck_assert(rundir_candidate(&env, i, 0, &dir));
+		ck_assert_str_eq(dir.path, i == 2 ? "/run/mtpreload" : "");
+	}
+	path[RUNDIR_PATH_MAX - 1] = '\0';
+	rundir_candidate(&env, 0, 0, &dir);
+	ck_assert_str_eq(dir.path, path);
+	rundir_candidate(&env, 3, 0, &dir); /* no room for "/mtpreload" */
+	ck_assert_str_eq(dir.path, "");
+}
+END_TEST
+
+static int open_as(const char *path, bool make, bool strict)
+{
+	struct rundir dir = { .make = make, .strict = strict };
+	int fd;
+
+	snprintf(dir.path, sizeof(dir.path), "%s", path);
+	fd = rundir_open(&dir);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+START_TEST(directory_is_made_closed_and_only_where_allowed)
+{
+	char top[UNIT_PATH_MAX], path[UNIT_PATH_MAX + 8];
+	struct stat st;
+
+	unit_directory(top);
+	snprintf(path, sizeof(path), "%s/new", top);
+	ck_assert_int_eq(open_as(path, false, false), -ENOENT);
+	ck_assert_int_eq(open_as(path, true, true), 0);
+	ck_assert_int_eq(open_as(path, true, true), 0);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0700);
+	ck_assert_int_eq(rmdir(path), 0);
+	unit_remove(top);
+}
+END_TEST
+
+START_TEST(strict_directory_has_to_be_ours_closed_and_no_link)
+{
+	char top[UNIT_PATH_MAX], path[UNIT_PATH_MAX + 8], link[UNIT_PATH_MAX + 8];
+
+	unit_directory(top);
+	snprintf(path, sizeof(path), "%s/dir", top);
+	snprintf(link, sizeof(link), "%s/link", top);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	ck_assert_int_eq(symlink(path, link), 0);
+	ck_assert_int_eq(open_as(link, true, true), -ENOTDIR);
+	for (mode_t bit = 01; bit <= 040; bit <<= 1) {
+		ck_assert_int_eq(chmod(path, 0700 | bit), 0);
+		ck_assert_int_eq(open_as(path, true, true), -EPERM);
+		ck_assert_int_eq(open_as(path, true, false), 0);
+	}
+	ck_assert_int_eq(chmod(path, 0700), 0);
+	if (geteuid() == 0) { /* only root can make a foreign one */
+		ck_assert_int_eq(chown(path, 65533, 65533), 0);
+		ck_assert_int_eq(open_as(path, true, true), -EPERM);
+		ck_assert_int_eq(open_as(path, true, false), -EPERM);
+	}
+	ck_assert_int_eq(rmdir(path), 0);
+	unit_remove(top);
+}
+END_TEST
+
+static pid_t dead_pid(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	return pid;
+}
+
+/* Binds `name` there; the socket listens until its descriptor is closed, then refuses. */
+static int make_socket(const char *dir, int dir_fd, const char *name)
+{
+	struct sockaddr_un address;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(rundir_address(dir, dir_fd, name, &address), 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(listen(fd, 1), 0);
+	return fd;
+}
+
+static bool exists(int dir_fd, const char *name)
+{
+	return faccessat(dir_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+START_TEST(prune_removes_what_is_dead_and_keeps_what_lives)
+{
+	char top[UNIT_PATH_MAX], gone[RUNDIR_NAME_MAX], alive[RUNDIR_NAME_MAX];
+	char mine[RUNDIR_NAME_MAX], binding[RUNDIR_NAME_MAX + 1];
+	int dir_fd, live_fd;
+
+	unit_directory(top);
+	dir_fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	rundir_name(dead_pid(), gone);
+	rundir_name(dead_pid(), alive); /* the pid of another namespace is unknown here too */
+	rundir_name(getpid(), mine);
+	snprintf(binding, sizeof(binding), ".%s", gone);
+	close(make_socket(top, dir_fd, gone));
+	close(make_socket(top, dir_fd, mine));
+	close(make_socket(top, dir_fd, binding));
+	close(make_socket(top, dir_fd, "other.sock"));
+	live_fd = make_socket(top, dir_fd, alive);
+
+	ck_assert_int_eq(rundir_prune(top, dir_fd), 1);
+	ck_assert(!exists(dir_fd, gone));
+	ck_assert(exists(dir_fd, alive));
+	ck_assert(exists(dir_fd, mine));
+	ck_assert(exists(dir_fd, binding)); /* it may be listening the next moment */
+	ck_assert(exists(dir_fd, "other.sock"));
+	close(live_fd);
+	ck_assert_int_eq(rundir_prune(top, dir_fd), 1);
+	ck_assert(!exists(dir_fd, alive));
+	close(dir_fd);
+	unit_remove(top);
+}
+END_TEST
+
+struct seen {
+	unsigned count, stop_at;
+};
+
+static bool count_name(void *context, const char *name, pid_t pid)
+{
+	struct seen *seen = context;
+
+	ck_assert_int_eq(rundir_pid(name), pid);
+	return ++seen->count != seen->stop_at;
+}
+
+START_TEST(every_socket_name_is_visited_until_told_to_stop)
+{
+	char top[UNIT_PATH_MAX], name[RUNDIR_NAME_MAX];
+	struct seen all = { 0 }, some = { .stop_at = 7 };
+	int dir_fd;
+
+	unit_directory(top);
+	dir_fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (pid_t pid = 1; pid <= 500; pid++) { /* more than one reading of the directory */
+		rundir_name(pid, name);
+		close(openat(dir_fd, name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	}
+	close(openat(dir_fd, "STOP", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	for (int round = 0; round < 2; round++) {
+		all.count = 0;
+		rundir_each(dir_fd, count_name, &all);
+		ck_assert_uint_eq(all.count, 500);
+	}
+	rundir_each(dir_fd, count_name, &some);
+	ck_assert_uint_eq(some.count, 7);
+	close(dir_fd);
+	unit_remove(top);
+}
+END_TEST
+
+START_TEST(long_path_is_reached_through_proc)
+{
+	char top[UNIT_PATH_MAX], path[RUNDIR_PATH_MAX], deep[101], name[RUNDIR_NAME_MAX];
+	struct sockaddr_un address;
+	int dir_fd, fd, client;
+
+	memset(deep, 'd', sizeof(deep) - 1);
+	deep[sizeof(deep) - 1] = '\0';
+	unit_directory(top);
+	snprintf(path, sizeof(path), "%s/%s", top, deep);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	rundir_name(getpid(), name);
+	fd = make_socket(path, dir_fd, name);
+	ck_assert(exists(dir_fd, name));
+	ck_assert_int_eq(rundir_address(path, dir_fd, name, &address), 0);
+	ck_assert_int_eq(strncmp(address.sun_path, "/proc/thread-self/fd/", 21), 0);
+	client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(connect(client, (struct sockaddr *)&address, sizeof(address)), 0);
+	close(client);
+	close(fd);
+	ck_assert_int_eq(rundir_address(path, dir_fd, deep, &address), -ENAMETOOLONG);
+	ck_assert_int_eq(unlinkat(dir_fd, name, 0), 0);
+	close(dir_fd);
+	ck_assert_int_eq(rmdir(path), 0);
+	unit_remove(top);
+}
+END_TEST
+
+START_TEST(address_holds_107_bytes_of_path)
+{
+	struct sockaddr_un address;
+	char dir[106];
+
+	memset(dir, 'd', sizeof(dir) - 1);
+	dir[0] = '/';
+	dir[105] = '\0';
+	ck_assert_int_eq(rundir_address(dir, 5, "s", &address), 0);
+	ck_assert_uint_eq(strlen(address.sun_path), 107);
+	ck_assert_int_eq(rundir_address(dir, 5, "so", &address), 0);
+	ck_assert_str_eq(address.sun_path, "/proc/thread-self/fd/5/so");
+}
+END_TEST
+
+UNIT_SUITE(rundir, names_give_their_pid_back, other_names_are_not_ours,
+	   directories_are_tried_in_order, path_that_is_too_long_counts_as_unset,
+	   directory_is_made_closed_and_only_where_allowed,
+	   strict_directory_has_to_be_ours_closed_and_no_link,
+	   prune_removes_what_is_dead_and_keeps_what_lives,
+	   every_socket_name_is_visited_until_told_to_stop, long_path_is_reached_through_proc,
+	   address_holds_107_bytes_of_path)

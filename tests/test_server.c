@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The event loop against real sockets, both ends in this one thread: no turn waits for anything. */
+#include "control/server.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "inject/hand.h"
+#include "inject/sched.h"
+#include "tests/unit.h"
+
+static int listener;
+static struct sockaddr_un address;
+static socklen_t address_length;
+
+static void turn(void)
+{
+	struct slice slice = slice_of(NS_PER_S);
+
+	server_wait(0);
+	server_handle();
+	sched_run(NS_PER_S);
+	job_run(&slice);
+}
+
+/* Under an abstract name that the kernel chooses. */
+static void begin(void)
+{
+	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	address_length = sizeof(address);
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof(sa_family_t)), 0);
+	ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &address_length), 0);
+	ck_assert_int_eq(listen(listener, 200), 0);
+	ck_assert_int_eq(server_start(listener), 0);
+}
+
+static void end(void)
+{
+	for (int i = 0; server_clients(); i++) {
+		ck_assert_int_lt(i, 1000);
+		turn();
+	}
+	server_forget();
+	close(listener);
+}
+
+static int client(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, address_length), 0);
+	return fd;
+}
+
+static void say(int fd, const char *bytes, size_t len)
+{
+	ck_assert_int_eq(send(fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL), (ssize_t)len);
+}
+
+/* Takes turns until exactly these bytes have come. */
+static void expect(int fd, const char *bytes)
+{
+	static char got[1 << 16];
+	size_t want = strlen(bytes), len = 0;
+
+	for (int i = 0; len < want; i++) {
+		ssize_t n = recv(fd, got + len, want - len, MSG_DONTWAIT);
+
+		ck_assert_msg(n != 0, "the server has hung up");
+		ck_assert_int_lt(i, 10000);
+		if (n > 0)
+			len += (size_t)n;
+		turn();
+	}
+	ck_assert_mem_eq(got, bytes, want);
+	ck_assert_int_le(recv(fd, got, 1, MSG_DONTWAIT), 0); /* and no more */
+}
+
+static void expect_end(int fd)
+{
+	char byte;
+	ssize_t n;
+
+	for (int i = 0; (n = recv(fd, &byte, 1, MSG_DONTWAIT)) < 0; i++) {
+		ck_assert_int_lt(i, 1000);
+		turn();
+	}
+	ck_assert_int_eq(n, 0);
+}
+
+#define USED "mt.mem_used\n"
+#define ZERO "200 OK\n0\n\n"
+
+START_TEST(request_may_come_byte_by_byte)
+{
+	static const char line[] = "mt.mem_alloc 10 k\r\n";
+	int fd;
+
+	begin();
+	fd = client();
+	for (size_t i = 0; i < sizeof(line) - 1; i++) {
+		ck_assert_uint_eq(hand_pool.bytes, 0);
+		say(fd, line + i, 1);
+		turn();
+	}
+	expect(fd, "200 OK\n\n");
+	ck_assert_uint_eq(hand_pool.bytes, 10240);
+	close(fd);
+	end();
+}
+END_TEST
+
+START_TEST(pipelined_requests_of_both_formats_are_answered_in_order)
+{
+	static const char lines[] =
+		"\r\n \nmt.mem_alloc 5\nmt.mem_used\n{\"jsonrpc\":\"2.0\",\"method\":\"mt.mem_used\","
+		"\"id\":1}\n{\"jsonrpc\":\"2.0\",\"method\":\"mt.mem_free\"}\nmt.mem_used\n";
+	int fd;
+
+	begin();
+	fd = client();
+	say(fd, lines, sizeof(lines) - 1);
+	expect(fd, "200 OK\n\n200 OK\n5\n\n{\"jsonrpc\":\"2.0\",\"result\":5,\"id\":1}\n" ZERO);
+	close(fd);
+	end();
+}
+END_TEST
+
+START_TEST(last_line_needs_no_newline_when_the_client_has_finished)
+{
+	int fd;
+
+	begin();
+	fd = client();
+	say(fd, USED "mt.mem_used", 23);
+	shutdown(fd, SHUT_WR);
+	expect(fd, ZERO ZERO);
+	expect_end(fd);
+	close(fd);
+	end();
+}
+END_TEST
+
+START_TEST(line_that_is_too_long_is_refused_and_the_next_is_served)
+{
+	static char lengthy[100000];
+	int fd;
+
+	begin();
+	fd = client();
+	memset(lengthy, 'x', sizeof(lengthy));
+	for (size_t at = 0; at < sizeof(lengthy); at += 10000) {
+		say(fd, lengthy + at, 10000);
+		turn();
+	}
+	say(fd, "\n" USED, 13);
+	expect(fd, "400 the request is longer than 65536 bytes\n\n" ZERO);
+	close(fd);
+	end();
+}
+END_TEST
+
+START_TEST(bad_request_does_not_end_the_conversation)
+{
+	int fd;
+
+	begin();
+	fd = client();
+	say(fd, "{]\n" USED "nonsense\n" USED, 3 + 12 + 9 + 12);
+	expect(fd, "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32700,\"message\":\"expected a quoted "
+		   "name: ']\\n'\",\"data\":{\"code\":400}},\"id\":null}\n" ZERO
+		   "500 command nonsense not found (mt.help lists them)\n\n" ZERO);
+	close(fd);
+	end();
+}
+END_TEST
+
+START_TEST(connection_too_many_is_refused_in_its_format)
+{
+	int fds[SERVER_CONNECTIONS], text, json;
+
+	begin();
+	for (size_t i = 0; i < COUNT(fds); i++) {
+		fds[i] = client();
+		turn();
+	}
+	ck_assert_uint_eq(server_clients(), SERVER_CONNECTIONS);
+	text = client();
+	json = client();
+	say(text, USED, 12);
+	say(json, "{", 1);
+	expect(text, "503 too many connections, 64 are open\n\n");
+	expect_end(text);
+	expect(json, "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32000,\"message\":\"too many "
+		     "connections, 64 are open\",\"data\":{\"code\":503}},\"id\":null}\n");
+	close(text);
+	close(json);
+	say(fds[63], USED, 12);
+	expect(fds[63], ZERO);
+	close(fds[0]);
+	turn();
+	text = client(); /* there is room again */
+	say(text, USED, 12);
+	expect(text, ZERO);
+	close(text);
+	for (size_t i = 1; i < COUNT(fds); i++)
+		close(fds[i]);
+	end();
+}
+END_TEST
+
+/* More is answered than a socket takes: the rest waits until the client reads. */
+START_TEST(client_that_reads_late_loses_nothing)
+{
+	const size_t count = 20000;
+	size_t sent = 0, got = 0, want = count * (sizeof(ZERO) - 1);
+	static char bytes[1 << 16];
+	int fd;
+
+	begin();
+	fd = client();
+	for (int quiet = 0; sent < count * 12 && quiet < 100; quiet++) {
+		for (; sent < count * 12; sent++) {
+			if (send(fd, &USED[sent % 12], 1, MSG_DONTWAIT) != 1)
+				break;
+			quiet = 0;
+		}
+		turn();
+	}
+	for (int i = 0; got < want; i++) {
+		ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+		ck_assert_int_lt(i, 1000000);
+		for (ssize_t at = 0; at < n; at++)
+			ck_assert_int_eq(bytes[at], ZERO[(got + (size_t)at) % (sizeof(ZERO) - 1)]);
+		got += n > 0 ? (size_t)n : 0;
+		for (; sent < count * 12; sent++)
+			if (send(fd, &USED[sent % 12], 1, MSG_DONTWAIT) != 1)
+				break;
+		turn();
+	}
+	ck_assert_uint_eq(got, want);
+	close(fd);
+	end();
+}
+END_TEST
+
+START_TEST(hang_up_cancels_the_clients_command)
+{
+	struct slice none = UNIT_NO_TIME;
+	int fd;
+
+	begin();
+	fd = client();
+	say(fd, "mt.mem_rnd_alloc 1 1 10m\n", 25);
+	for (int i = 0; !job_any(); i++) {
+		ck_assert_int_lt(i, 100);
+		server_wait(0);
+		server_handle();
+	}
+	job_run(&none);
+	close(fd);
+	for (int i = 0; job_any(); i++) {
+		ck_assert_int_lt(i, 1000);
+		server_wait(0);
+		server_handle();
+		job_run(&none);
+	}
+	ck_assert_uint_eq(server_clients(), 0);
+	ck_assert_uint_lt(hand_pool.bytes, 1000);
+	end();
+}
+END_TEST
+
+START_TEST(one_long_command_does_not_hold_up_another_client)
+{
+	struct slice none = UNIT_NO_TIME;
+	int busy, other;
+
+	begin();
+	busy = client();
+	other = client();
+	say(busy, "mt.mem_rnd_alloc 1 1 100k\n" USED, 26 + 12);
+	for (int i = 0; !job_any(); i++) {
+		ck_assert_int_lt(i, 100);
+		server_wait(0);
+		server_handle();
+	}
+	job_run(&none);
+	say(other, "mt.status\n", 10);
+	for (int i = 0; i < 10; i++) {
+		server_wait(0);
+		server_handle();
+	}
+	ck_assert(job_any());
+	ck_assert_int_gt(recv(other, &(char){ 0 }, 1, MSG_DONTWAIT | MSG_PEEK), 0);
+	ck_assert_int_eq(recv(busy, &(char){ 0 }, 1, MSG_DONTWAIT | MSG_PEEK), -1);
+	expect(busy, "200 OK\n\n200 OK\n102400\n\n");
+	close(busy);
+	close(other);
+	end();
+}
+END_TEST
+
+START_TEST(reset_is_answered_while_a_listing_waits_for_its_reader)
+{
+	static char rest[1 << 16];
+	struct slice slice = UNIT_MUCH_TIME;
+	int lister, other;
+
+	begin();
+	for (int i = 0; i < 20000; i++) {
+		const struct test_plan plan = { 1, 1, 1, 3600000, 3600000, 36000000 };
+		uint64_t id;
+
+		ck_assert_int_eq(sched_start(&plan, &id), 0);
+	}
+	lister = client();
+	other = client();
+	say(lister, "mt.mem_test_list\n", 17);
+	for (int i = 0; i < 100; i++)
+		turn();
+	ck_assert(!job_any()); /* parked, and nothing to do until the client reads */
+	say(other, "mt.reset\n", 9);
+	expect(other, ZERO);
+	ck_assert(!job_run(&slice));
+	while (recv(lister, rest, sizeof(rest), MSG_DONTWAIT) > 0)
+		turn();
+	close(lister);
+	close(other);
+	end();
+}
+END_TEST
+
+UNIT_SUITE(server, request_may_come_byte_by_byte,
+	   pipelined_requests_of_both_formats_are_answered_in_order,
+	   last_line_needs_no_newline_when_the_client_has_finished,
+	   line_that_is_too_long_is_refused_and_the_next_is_served,
+	   bad_request_does_not_end_the_conversation, connection_too_many_is_refused_in_its_format,
+	   client_that_reads_late_loses_nothing, hang_up_cancels_the_clients_command,
+	   one_long_command_does_not_hold_up_another_client,
+	   reset_is_answered_while_a_listing_waits_for_its_reader)

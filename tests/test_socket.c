@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The socket's name appears when it can be connected to and goes with the process that made it. */
+#include "control/socket.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/unit.h"
+
+static char directory[UNIT_PATH_MAX];
+
+/* In the directory, or under the fixed name in it. */
+static void begin(const char *fixed, bool forked)
+{
+	char path[UNIT_PATH_MAX + 40];
+
+	unit_directory(directory);
+	ck_assert_int_eq(setenv("MTPRELOAD_DIR", directory, 1), 0);
+	snprintf(path, sizeof(path), "%s/%s", directory, fixed ? fixed : "");
+	ck_assert_int_eq(setenv("MTPRELOAD_SOCKET", path, 1), 0);
+	if (!fixed)
+		ck_assert_int_eq(unsetenv("MTPRELOAD_SOCKET"), 0);
+	socket_read_environment();
+	ck_assert_int_eq(unsetenv("MTPRELOAD_DIR"), 0);
+	ck_assert_int_eq(unsetenv("MTPRELOAD_SOCKET"), 0);
+	socket_begin(forked);
+}
+
+static void check_path(const char *format, int pid)
+{
+	char name[80], path[UNIT_PATH_MAX + 80];
+
+	snprintf(name, sizeof(name), format, pid);
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	ck_assert_str_eq(socket_path(), path);
+}
+
+static bool answers(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), rc;
+
+	strcpy(address.sun_path, path);
+	rc = connect(fd, (struct sockaddr *)&address, sizeof(address));
+	close(fd);
+	return rc == 0;
+}
+
+START_TEST(socket_listens_under_our_pid_for_us_alone)
+{
+	struct stat st;
+	int fd;
+
+	begin(NULL, false);
+	ck_assert_str_eq(socket_path(), "");
+	fd = socket_open();
+	ck_assert_int_ge(fd, 0);
+	check_path("mtpreload.%d.sock", getpid());
+	ck_assert_int_eq(stat(socket_path(), &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0600);
+	ck_assert(answers(socket_path()));
+	socket_remove(true);
+	close(fd);
+	unit_remove(directory); /* fails where anything is left */
+}
+END_TEST
+
+START_TEST(nothing_is_bound_once_the_process_ends)
+{
+	int fd;
+
+	begin(NULL, false);
+	fd = socket_open();
+	ck_assert_int_ge(fd, 0);
+	errno = EXDEV;
+	socket_remove(false);
+	ck_assert_int_eq(errno, EXDEV);
+	ck_assert_str_eq(socket_path(), "");
+	ck_assert_int_eq(socket_open(), -ECANCELED);
+	close(fd);
+	ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
+START_TEST(child_does_not_remove_its_parents_name)
+{
+	int fd, status;
+	pid_t pid;
+
+	begin(NULL, false);
+	fd = socket_open();
+	pid = fork();
+	if (pid == 0) {
+		socket_remove(true);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(answers(socket_path()));
+	socket_remove(true);
+	close(fd);
+	ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
+START_TEST(name_left_by_a_killed_process_of_our_pid_is_replaced)
+{
+	int first, second;
+
+	begin(NULL, false);
+	first = socket_open();
+	close(first); /* as if killed: the name stays and refuses */
+	ck_assert(!answers(socket_path()));
+	socket_begin(false);
+	second = socket_open();
+	ck_assert_int_ge(second, 0);
+	ck_assert(answers(socket_path()));
+	socket_remove(true);
+	close(second);
+	ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
+START_TEST(fixed_name_has_the_pid_where_it_says_so)
+{
+	static const struct {
+		const char *fixed;
+		bool forked;
+		const char *expected;
+	} cases[] = {
+		{ "app-%p.ctl", false, "app-%d.ctl" },
+		{ "app-%p.ctl", true, "app-%d.ctl" },
+		{ "app", true, "app.%d" },
+		{ "app", false, "app" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char expected[40], path[UNIT_PATH_MAX + 40];
+		int fd;
+
+		begin(cases[i].fixed, cases[i].forked);
+		fd = socket_open();
+		ck_assert_int_ge(fd, 0);
+		snprintf(path, sizeof(path), "%s", strrchr(socket_path(), '/') + 1);
+		if (strchr(cases[i].expected, '%'))
+			snprintf(expected, sizeof(expected), "%.*s%d%s",
+				 (int)strcspn(cases[i].expected, "%"), cases[i].expected, getpid(),
+				 strchr(cases[i].expected, '%') + 2);
+		else
+			snprintf(expected, sizeof(expected), "%s", cases[i].expected);
+		ck_assert_str_eq(path, expected);
+		socket_remove(true);
+		close(fd);
+		ck_assert_int_eq(rmdir(directory), 0);
+	}
+}
+END_TEST
+
+START_TEST(fixed_name_that_is_taken_is_left_to_its_owner)
+{
+	char theirs[UNIT_PATH_MAX + 80];
+	int first, second;
+
+	begin("app", false);
+	first = socket_open();
+	strcpy(theirs, socket_path());
+	socket_begin(false); /* as another process with the same environment would */
+	second = socket_open();
+	ck_assert_int_ge(second, 0);
+	check_path("app.%d", getpid());
+	ck_assert(answers(theirs));
+	socket_remove(true);
+	ck_assert(answers(theirs));
+	close(first);
+	close(second);
+	unit_remove(directory);
+}
+END_TEST
+
+/* The tests of fixed names come last: what was read from the environment stays in the process. */
+UNIT_SUITE(socket, socket_listens_under_our_pid_for_us_alone, nothing_is_bound_once_the_process_ends,
+	   child_does_not_remove_its_parents_name,
+	   name_left_by_a_killed_process_of_our_pid_is_replaced,
+	   fixed_name_has_the_pid_where_it_says_so, fixed_name_that_is_taken_is_left_to_its_owner)

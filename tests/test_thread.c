@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Our thread takes no signal, sees no descriptor of the host's and gives it none. */
+#include "control/thread.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "tests/unit.h"
+
+static sem_t finished;
+static int host_fd;
+
+/* What the thread found; read once it has posted. */
+static struct {
+	int rc, null_fds, host_fd_errno, next_fd;
+	sigset_t mask;
+	char name[16];
+} found;
+
+static void *run(void *unused)
+{
+	(void)unused;
+	pthread_sigmask(SIG_SETMASK, NULL, &found.mask);
+	found.rc = thread_settle();
+	prctl(PR_GET_NAME, found.name);
+	for (int fd = 0; fd <= 2; fd++)
+		found.null_fds += write(fd, "to nobody", 9) == 9;
+	errno = 0;
+	if (host_fd > 3 && fcntl(host_fd, F_GETFD) < 0)
+		found.host_fd_errno = errno;
+	found.next_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	sem_post(&finished);
+	return NULL;
+}
+
+START_TEST(thread_keeps_to_itself)
+{
+	sigset_t before, after;
+	int low = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	char byte = 'x';
+
+	host_fd = fcntl(low, F_DUPFD_CLOEXEC, 50);
+	ck_assert_int_eq(sem_init(&finished, 0, 0), 0);
+	pthread_sigmask(SIG_SETMASK, NULL, &before);
+	ck_assert_int_eq(thread_start(run), 0);
+	pthread_sigmask(SIG_SETMASK, NULL, &after);
+	ck_assert_int_eq(sem_wait(&finished), 0);
+
+	for (int signal = 1; signal < 32; signal++) {
+		ck_assert_int_eq(sigismember(&after, signal), sigismember(&before, signal));
+		if (signal != SIGKILL && signal != SIGSTOP)
+			ck_assert_int_eq(sigismember(&found.mask, signal), 1);
+	}
+	ck_assert_int_eq(found.rc, 0);
+	ck_assert_str_eq(found.name, "mtpreload");
+	ck_assert_int_eq(found.null_fds, 3);
+	ck_assert_int_eq(found.host_fd_errno, EBADF);
+	ck_assert_int_eq(found.next_fd, 3);
+	ck_assert_int_eq(read(host_fd, &byte, 1), 1); /* the host's own table is as it was */
+	ck_assert_int_eq(byte, 0);
+	close(host_fd);
+	close(low);
+}
+END_TEST
+
+UNIT_SUITE(thread, thread_keeps_to_itself)

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The unit tests: one file and one suite for each module, linked with the library's objects but
+   without the doorway. CK_RUN_SUITE=chunk runs one suite, MT_SEED=N repeats a random test. */
+#ifndef MT_TESTS_UNIT_H
+#define MT_TESTS_UNIT_H
+
+#include <check.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/prng.h"
+#include "inject/chunk.h"
+#include "inject/job.h"
+
+/* One name a suite; a new test file is one more here. */
+#define UNIT_SUITES(SUITE) \
+	SUITE(buf) SUITE(clock) SUITE(json) SUITE(label) SUITE(log) SUITE(nearest) SUITE(pool) \
+	SUITE(prng) SUITE(rundir) SUITE(units) \
+	SUITE(boot) SUITE(real) \
+	SUITE(adopt) SUITE(budget) SUITE(bulk_alloc) SUITE(bulk_free) SUITE(chunk) SUITE(content) \
+	SUITE(gate) SUITE(hand) SUITE(job) SUITE(sched) SUITE(system) SUITE(test) SUITE(transit) \
+	SUITE(cmd_cfg) SUITE(cmd_mem) SUITE(cmd_system) SUITE(cmd_test) SUITE(command) SUITE(fork) \
+	SUITE(rpc) SUITE(server) SUITE(setting) SUITE(socket) SUITE(thread) SUITE(wire_json) \
+	SUITE(wire_text) \
+	SUITE(layers)
+
+#define UNIT_DECLARE(name) Suite *name##_suite(void);
+UNIT_SUITES(UNIT_DECLARE)
+
+/* Defines a file's suite from its tests, all of which run between unit_begin and unit_end. */
+#define UNIT_SUITE(name, ...) \
+	Suite *name##_suite(void) \
+	{ \
+		const TTest *const tests[] = { __VA_ARGS__ }; \
+		return unit_suite(#name, tests, COUNT(tests)); \
+	}
+Suite *unit_suite(const char *name, const TTest *const tests[], size_t count);
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Before each test: the allocator is known, settings have known values, budgets are off. */
+void unit_begin(void);
+
+/* After each test: what it left is freed, and nothing may then be held. */
+void unit_end(void);
+
+/* A generator for a random test, with its seed printed. */
+struct prng unit_random(const char *test);
+
+/* A job that tells when it is done. */
+struct unit_job {
+	struct job job;
+	bool done;
+};
+struct job *unit_job(struct unit_job *u);
+
+/* Runs tests and jobs until this one is done; a slice of 0 ends after each step. */
+void unit_run(struct unit_job *u, uint64_t slice_ns);
+
+/* Allocates one chunk into the hand pool. */
+void unit_hold(uint64_t size);
+
+/* A slice that is over already: each step stops at its first chance. */
+#define UNIT_NO_TIME ((struct slice){ .until_ns = 0 })
+#define UNIT_MUCH_TIME ((struct slice){ .until_ns = UINT64_MAX })
+
+/* A new empty directory, its path in `path`; unit_remove removes it with the files in it. */
+#define UNIT_PATH_MAX 128
+void unit_directory(char path[UNIT_PATH_MAX]);
+void unit_remove(const char *path);
+
+#endif
