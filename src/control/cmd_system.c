@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -96,6 +97,33 @@ void cmd_help(const struct args *a, struct reply *r)
 	for (unsigned i = 0; i < command_count; i++)
 		reply_format(r, NULL, "%s - %.*s", command_usage(&commands[i], usage),
 			     (int)strcspn(commands[i].help, "\n"), commands[i].help);
+	reply_close(r, ']');
+}
+
+void cmd_core_version(const struct args *a, struct reply *r)
+{
+	(void)a;
+	reply_text(r, NULL, "mtpreload " CONTROL_VERSION);
+}
+
+void cmd_core_uptime(const struct args *a, struct reply *r)
+{
+	uint64_t uptime_s = (clock_ns() - control_start_ns()) / NS_PER_S;
+
+	(void)a;
+	reply_open(r, NULL, '{');
+	reply_number(r, "now", (uint64_t)time(NULL));
+	reply_number(r, "up_since", (uint64_t)time(NULL) - uptime_s);
+	reply_number(r, "uptime", uptime_s);
+	reply_close(r, '}');
+}
+
+void cmd_core_ps(const struct args *a, struct reply *r)
+{
+	(void)a;
+	reply_open(r, NULL, '[');
+	reply_number(r, NULL, (uint64_t)getpid());
+	reply_text(r, NULL, control_program());
 	reply_close(r, ']');
 }
 

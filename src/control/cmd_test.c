@@ -121,7 +121,7 @@ static bool list_step(struct job *j, struct slice *slice)
 	struct test *t;
 
 	while (!r->mute && (t = sched_below(r->at))) {
-		if (r->out->len >= PART_BYTES) {
+		if (!r->ops->whole && r->out->len >= PART_BYTES) {
 			j->parked = true;
 			return false;
 		}

@@ -47,6 +47,7 @@ struct reply_ops {
 	void (*close)(struct reply *r, char bracket);                 /* '}' or ']' */
 	void (*fault)(struct reply *r, int code, const char *text);
 	void (*end)(struct reply *r);
+	bool whole; /* nothing of a reply may leave before its end */
 };
 
 struct reply {
@@ -57,8 +58,14 @@ struct reply {
 	bool comma;       /* a value has gone before at this depth */
 	bool mute;        /* nobody wants an answer */
 	enum rpc_refusal refusal;
-	const char *id;   /* the JSON id, as it came; the wire's */
+	bool close;       /* framing is lost: no request can follow */
+
+	/* The wire's: */
+	const char *id; /* the JSON id or BINRPC cookie, as it came */
 	size_t id_length;
+	size_t start;  /* where in `out` the reply begins */
+	bool faulted;
+	bool too_long; /* for the format: it will be refused at the end */
 
 	/* A handler that needs longer: see reply_defer. */
 	struct job job;

@@ -14,7 +14,6 @@
 #include "control/command.h"
 #include "control/wire.h"
 
-#define REQUEST_MAX ((size_t)64 << 10)
 #define REPLY_ROOM ((size_t)16 << 10)
 #define REPLIES_MAX ((size_t)1 << 20)
 #define PARKED_BELOW ((size_t)64 << 10)
@@ -34,6 +33,7 @@ struct conn {
 	bool over_limit;
 	bool eof;
 	bool discarding; /* the rest of a line that was too long */
+	size_t skip;     /* bytes to come of a packet that was too long */
 	bool unfinished; /* `in` may hold more requests than were served in a turn */
 	struct buf in, out;
 	size_t at;    /* of `in`: where the next request begins, or the one that is running */
@@ -62,7 +62,7 @@ int server_start(int fd)
 	for (unsigned i = 0; i < SLOTS; i++) {
 		struct conn *c = &conns[i];
 
-		if (!c->in.data && buf_init(&c->in, REQUEST_MAX + 1) < 0)
+		if (!c->in.data && buf_init(&c->in, WIRE_REQUEST_MAX + 1) < 0)
 			return -ENOMEM;
 		if (!c->out.data && buf_init(&c->out, REPLY_ROOM) < 0)
 			return -ENOMEM;
@@ -80,7 +80,7 @@ void server_forget(void)
 		if (c->state == CONN_FREE)
 			continue;
 		*c = (struct conn){ .in = in, .out = out };
-		buf_clear(&c->in, REQUEST_MAX + 1);
+		buf_clear(&c->in, WIRE_REQUEST_MAX + 1);
 		buf_clear(&c->out, REPLY_ROOM);
 	}
 	open_count = 0;
@@ -98,7 +98,7 @@ static void release(struct conn *c)
 {
 	struct buf in = c->in, out = c->out;
 
-	buf_clear(&in, REQUEST_MAX + 1);
+	buf_clear(&in, WIRE_REQUEST_MAX + 1);
 	buf_clear(&out, REPLY_ROOM);
 	*c = (struct conn){ .in = in, .out = out };
 }
@@ -125,6 +125,14 @@ static size_t unsent(const struct conn *c)
 	return c->out.len - c->sent;
 }
 
+/* What may leave now: a reply that has to go in one piece waits for its end. */
+static size_t sendable(const struct conn *c)
+{
+	const struct reply *r = &c->reply;
+
+	return r->deferred && r->begun && r->ops->whole ? r->start : c->out.len;
+}
+
 /* Sends what the socket takes. The bytes in front are dropped only once they are many, so that a
    reader of small pieces does not make us move a megabyte each time. */
 static void flush(struct conn *c)
@@ -133,8 +141,8 @@ static void flush(struct conn *c)
 		hang_up(c);
 		return;
 	}
-	while (unsent(c)) {
-		ssize_t n = send(c->fd, c->out.data + c->sent, unsent(c),
+	while (sendable(c) > c->sent) {
+		ssize_t n = send(c->fd, c->out.data + c->sent, sendable(c) - c->sent,
 				 MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
@@ -156,6 +164,7 @@ static void flush(struct conn *c)
 		c->sent = 0;
 	} else if (c->sent >= REPLY_ROOM) {
 		buf_consume(&c->out, c->sent);
+		c->reply.start -= c->sent;
 		c->sent = 0;
 	}
 	if (c->reply.deferred && unsent(c) < PARKED_BELOW)
@@ -178,6 +187,18 @@ static void compact_input(struct conn *c)
 	c->at = 0;
 }
 
+/* Past the request that was running. */
+static void advance(struct conn *c)
+{
+	if (c->taken > unread(c)) {
+		c->skip = c->taken - unread(c);
+		c->taken = unread(c);
+	}
+	c->at += c->taken;
+	if (c->reply.close)
+		c->state = CONN_CLOSING;
+}
+
 static void begin_reply(struct conn *c)
 {
 	c->reply = (struct reply){ .out = &c->out };
@@ -190,7 +211,7 @@ static void finish_request(struct conn *c)
 	if (!r->mute)
 		r->ops->end(r);
 	r->deferred = false;
-	c->at += c->taken;
+	advance(c);
 }
 
 static void refuse(struct conn *c, int code, const char *why)
@@ -218,6 +239,16 @@ static bool discard_line(struct conn *c)
 	return !c->discarding;
 }
 
+/* False while bytes to be read over have yet to come. */
+static bool skip_packet(struct conn *c)
+{
+	size_t n = c->skip < unread(c) ? c->skip : unread(c);
+
+	c->at += n;
+	c->skip -= n;
+	return c->skip == 0;
+}
+
 static void skip_blanks(struct conn *c)
 {
 	while (unread(c) && c->in.data[c->at] && strchr(" \t\r\n", c->in.data[c->at]))
@@ -227,7 +258,7 @@ static void skip_blanks(struct conn *c)
 /* Runs the next request of the input. False when there is none yet. */
 static bool serve_one(struct conn *c)
 {
-	if (c->discarding && !discard_line(c))
+	if ((c->discarding && !discard_line(c)) || !skip_packet(c))
 		return false;
 	skip_blanks(c);
 	if (!unread(c))
@@ -242,12 +273,12 @@ static bool serve_one(struct conn *c)
 	c->taken = wire_for(c->in.data[c->at])
 			   ->take(c->in.data + c->at, unread(c), c->eof, &c->call, &c->reply);
 	if (!c->taken) {
-		if (unread(c) >= REQUEST_MAX)
+		if (unread(c) >= WIRE_REQUEST_MAX)
 			refuse_long(c);
 		return false;
 	}
 	if (!c->call.method) {
-		c->at += c->taken;
+		advance(c);
 		return true;
 	}
 	command_run(&c->call, &c->reply);
@@ -340,7 +371,7 @@ static void accept_one(void)
 
 static void receive(struct conn *c)
 {
-	size_t room = REQUEST_MAX - c->in.len;
+	size_t room = WIRE_REQUEST_MAX - c->in.len;
 	ssize_t n = room ? recv(c->fd, c->in.data + c->in.len, room, MSG_DONTWAIT) : 0;
 
 	if (n > 0)
@@ -359,9 +390,9 @@ static short wanted_events(const struct conn *c)
 {
 	short events = 0;
 
-	if (unsent(c))
+	if (sendable(c) > c->sent)
 		events |= POLLOUT;
-	if (c->state == CONN_OPEN && !c->eof && !c->reply.deferred && c->in.len < REQUEST_MAX &&
+	if (c->state == CONN_OPEN && !c->eof && !c->reply.deferred && c->in.len < WIRE_REQUEST_MAX &&
 	    unsent(c) < REPLIES_MAX)
 		events |= POLLIN;
 	return events;

@@ -5,10 +5,14 @@
 
 #include "control/rpc.h"
 
+/* The longest line or packet. */
+#define WIRE_REQUEST_MAX ((size_t)64 << 10)
+
 struct wire {
 	/* Takes one request off the front of `in` (`len` > 0). It may write into the bytes that it takes,
 	   and the call's strings lie there. Returns how many it took, 0 while more has to come; `eof`
-	   says that nothing more will. `r` has its `out`; the wire sets the rest. Without a method in
+	   says that nothing more will. It may take more than there is: a packet that is too long, whose
+	   rest is then read over. `r` has its `out`; the wire sets the rest. Without a method in
 	   `call` there is nothing to run: a blank line, or a bad request, which is then
 	   answered already. */
 	size_t (*take)(char *in, size_t len, bool eof, struct rpc_call *call, struct reply *r);
@@ -19,6 +23,7 @@ struct wire {
 
 extern const struct wire wire_text;
 extern const struct wire wire_json;
+extern const struct wire wire_binrpc;
 
 /* By the first byte of a message. */
 const struct wire *wire_for(char first);

@@ -9,7 +9,9 @@
 
 const struct wire *wire_for(char first)
 {
-	return first == '{' || first == '[' ? &wire_json : &wire_text;
+	if (first == '{' || first == '[')
+		return &wire_json;
+	return first & 0x80 ? &wire_binrpc : &wire_text;
 }
 
 size_t wire_line(const char *in, size_t len, bool eof)
@@ -118,6 +120,9 @@ static void text_text(struct reply *r, const char *key, const char *value)
 			buf_add(r->out, value, (size_t)(end - value));
 			buf_char(r->out, '\n');
 		}
+	begin(r);
+	if (!*value && !key)
+		return; /* an empty line would be taken for the reply's end */
 	start_value(r, key);
 	label_line(r->out, value);
 	buf_char(r->out, '\n');
