@@ -27,7 +27,7 @@ static int dispatch(const struct options *o, int count, char **words)
 
 int main(int argc, char **argv)
 {
-	struct options o;
+	struct options o = { 0 };
 	int count = 0, status = CTL_DONE;
 
 	if (argc > 0)

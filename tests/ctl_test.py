@@ -379,7 +379,7 @@ def a_given_time_is_the_whole_reply_s():
 
         def flood(connection):
             while True:
-                connection.sendall(b" " * 4096)
+                connection.sendall(b" " * 1_000_000)
 
         for server.talk in (drip, flood):
             start = time.monotonic()

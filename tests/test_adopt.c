@@ -44,6 +44,9 @@ START_TEST(everything_goes_to_the_hand_pool)
 		job_run(&none);
 	ck_assert_uint_ne(alloc.job.moving.stage, TRANSIT_IDLE);
 
+	/* A host thread that does not exist in the child was about to allocate. */
+	ck_assert_int_eq(budget_take(60000, NULL), 0);
+
 	bulk_adopt();
 	ck_assert_uint_eq(hand_pool.bytes, 1 + 20 + 300 + (4 << 20) + 5000 + (2 << 20));
 	ck_assert_uint_eq(hand_pool.chunks, 6);

@@ -50,6 +50,11 @@ START_TEST(formatted_text_longer_than_the_room_is_whole)
 	buf_printf(&b, "%4095d", 7);
 	ck_assert_uint_eq(b.len, 4095);
 	ck_assert_uint_eq(b.cap, 4096);
+	buf_clear(&b, 4096);
+	buf_printf(&b, "%4096d", 7);
+	ck_assert_uint_gt(b.cap, 4096); /* the closing NUL needs room too */
+	buf_clear(&b, 4096);
+	buf_printf(&b, "%4095d", 7);
 	buf_printf(&b, "%5000d", 8);
 	ck_assert_uint_eq(b.len, 9095);
 	ck_assert_int_eq(b.data[4094], '7');

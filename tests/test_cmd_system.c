@@ -81,5 +81,19 @@ START_TEST(methods_are_listed_in_the_tables_order)
 }
 END_TEST
 
+START_TEST(core_commands_answer_kamcmds_shell)
+{
+	char expected[120];
+
+	recorder_expect("core.version", "'mtpreload " CONTROL_VERSION "'");
+	snprintf(expected, sizeof(expected), "[%d '%s']", (int)getpid(), control_program());
+	recorder_expect("core.ps", expected);
+	recorder_expect_beginning("core.uptime", "{now=");
+	expect_part("core.uptime", " up_since=");
+	expect_part("core.uptime", " uptime=");
+}
+END_TEST
+
 UNIT_SUITE(cmd_system, status_counts_what_is_held, info_says_who_we_are_and_how_we_are_set,
-	   help_lists_every_command_or_explains_one, methods_are_listed_in_the_tables_order)
+	   help_lists_every_command_or_explains_one, methods_are_listed_in_the_tables_order,
+	   core_commands_answer_kamcmds_shell)

@@ -23,17 +23,22 @@ static void hook(void)
 }
 
 static atomic_bool over;
+static volatile unsigned before_work, after_work; /* guarded by the gate: equal outside it */
 
 static void *hammer(void *unused)
 {
 	while (!atomic_load(&over)) {
 		gate_enter();
+		before_work++;
+		for (volatile int work = 0; work < 1000; work++)
+			continue;
+		after_work++;
 		gate_leave();
 	}
 	return unused;
 }
 
-/* Would never end if the child had a copy of a taken lock. */
+/* Would never end if the child had a copy of a taken lock; and nothing is half done in the child. */
 START_TEST(child_gets_an_open_gate_and_its_hook)
 {
 	pthread_t threads[2];
@@ -54,7 +59,7 @@ START_TEST(child_gets_an_open_gate_and_its_hook)
 
 			gate_enter();
 			gate_leave();
-			_exit(hooks == 1 && kept == 0 ? 0 : 1);
+			_exit(hooks == 1 && kept == 0 && before_work == after_work ? 0 : 1);
 		}
 		ck_assert_int_gt(pid, 0);
 		ck_assert_int_eq(waitpid(pid, &status, 0), pid);

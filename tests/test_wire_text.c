@@ -215,6 +215,7 @@ START_TEST(first_byte_chooses_the_format)
 {
 	ck_assert_ptr_eq(wire_for('{'), &wire_json);
 	ck_assert_ptr_eq(wire_for('['), &wire_json);
+	ck_assert_ptr_eq(wire_for('\xa1'), &wire_binrpc);
 	ck_assert_ptr_eq(wire_for('m'), &wire_text);
 	ck_assert_ptr_eq(wire_for('Z'), &wire_text);
 	ck_assert_ptr_eq(wire_for('"'), &wire_text);
