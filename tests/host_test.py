@@ -410,6 +410,18 @@ def reset_stops_a_command_of_another_client():
 
 
 @fact
+def a_client_that_hangs_up_does_not_stop_its_reset():
+    with Place() as place, Program(["sleep", "1000"],
+                                   env=place.environment(check_content=1)) as host:
+        path = place.wait_socket(host.pid)
+        with Client(path) as watcher:
+            watcher.call("mt.mem_rnd_alloc", 64, 64, "30m")
+            with Client(path) as other:
+                other.send("mt.reset\n")
+            wait_for(lambda: watcher.call("mt.mem_used") == 0, "the reset to go on to its end")
+
+
+@fact
 def a_half_closed_client_gets_its_answers():
     with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host:
         with Client(place.wait_socket(host.pid)) as client:

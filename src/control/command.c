@@ -48,7 +48,7 @@ static enum arg_type type_from(const char *word, size_t length)
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strlen(names[i]) == length && strncmp(names[i], word, length) == 0)
 			return (enum arg_type)i;
-	assert(!"a type that signatures do not have");
+	assert(0 && "a type that signatures do not have");
 	return ARG_TEXT;
 }
 
@@ -230,8 +230,8 @@ static bool is_unit(const struct binding *b, unsigned at)
 	return b->params[at].type == ARG_UNIT;
 }
 
-/* Missing and mistyped arguments are reported in the order of parameters, like the original's; but
-   the unit has to be known before the sizes are read. */
+/* What is missing is reported first, then what is of a wrong type; among those the unit comes first,
+   since it has to be known before the sizes are read. */
 static bool convert_args(struct binding *b)
 {
 	for (unsigned i = 0; i < b->count; i++) {
@@ -318,7 +318,7 @@ static const struct arg_value *value_of(const struct args *a, const char *name)
 	for (unsigned i = 0; i < a->count; i++)
 		if (strcmp(a->values[i].name, name) == 0)
 			return &a->values[i];
-	assert(!"an argument that the signature does not have");
+	assert(0 && "an argument that the signature does not have");
 	return &a->values[0];
 }
 

@@ -116,7 +116,7 @@ static void hang_up(struct conn *c)
 	}
 	c->state = CONN_GONE;
 	c->reply.mute = true;
-	c->reply.job.cancelled = true;
+	c->reply.job.cancelled = !c->reply.job.urgent; /* what takes back runs to its end */
 	c->reply.job.parked = false;
 }
 

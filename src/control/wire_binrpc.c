@@ -359,7 +359,7 @@ static void binrpc_end(struct reply *r)
 	unsigned cookie = r->id_length ? (unsigned)r->id_length : 1;
 
 	begin(r);
-	if (r->too_long) {
+	if (r->too_long || body_length(r) > REPLY_BODY_MAX) {
 		r->out->len = r->start + HEADER_MAX;
 		binrpc_fault(r, 500, "the reply is longer than the 131072 bytes of this format: "
 				     "ask for a part, as in mt.mem_test_list id");

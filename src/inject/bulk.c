@@ -125,8 +125,9 @@ static bool next_pool(struct job *j)
 			continue;
 		}
 		j->from.test_id = t->id;
+		/* When everything goes, also what another client stops between the two rounds. */
 		if (t->pool.chunks &&
-		    (t->state == TEST_RUNNING) == (j->from.round == FREE_RUNNING)) {
+		    (j->more || (t->state == TEST_RUNNING) == (j->from.round == FREE_RUNNING))) {
 			start_walk(j, &t->pool);
 			return true;
 		}
@@ -213,8 +214,12 @@ static bool release(struct job *j, struct slice *slice)
 	return true;
 }
 
+/* After mt.reset nothing is held: chunks that stopped tests and cancelled jobs have in hand are on
+   their way out, and waited for. */
 static bool finish_free(const struct job *j)
 {
+	if (j->urgent && (sched_any_leaving() || job_any_cancelled()))
+		return false;
 	if (j->chunks)
 		transit_settle();
 	return true;

@@ -70,6 +70,14 @@ void job_cancel_all(void)
 			j->cancelled = true;
 }
 
+bool job_any_cancelled(void)
+{
+	for (const struct job *j = first; j; j = j->next)
+		if (j->cancelled)
+			return true;
+	return false;
+}
+
 void job_adopt(struct chunk_pool *pool)
 {
 	for (struct job *j = first; j; j = j->next)

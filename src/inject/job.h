@@ -54,6 +54,9 @@ bool job_any(void);
 /* All but the urgent ones: those are short, or a listing that is parked until its client reads. */
 void job_cancel_all(void);
 
+/* Is a cancelled job still cleaning up? */
+bool job_any_cancelled(void);
+
 /* After fork, in the child: forgets all jobs; chunks on their way go to `pool`. */
 void job_adopt(struct chunk_pool *pool);
 

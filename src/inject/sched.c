@@ -274,6 +274,14 @@ void sched_run(uint64_t slice_ns)
 	run_busy(&unfinished);
 }
 
+bool sched_any_leaving(void)
+{
+	for (const struct test *t = busy_first; t; t = t->next_busy)
+		if (t->state != TEST_RUNNING)
+			return true;
+	return false;
+}
+
 uint64_t sched_next_ns(void)
 {
 	if (busy_first)

@@ -31,6 +31,9 @@ void sched_destroy(struct test *t, struct job *waiter);
 /* Runs what is due and goes on with what is unfinished, for a slice each. */
 void sched_run(uint64_t slice_ns);
 
+/* Has a test that does not run any more a chunk on its way out? */
+bool sched_any_leaving(void);
+
 /* When sched_run has to be called next: CLOCK_NEVER when no test runs. */
 uint64_t sched_next_ns(void);
 
