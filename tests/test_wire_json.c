@@ -152,7 +152,7 @@ START_TEST(bad_documents_are_answered)
 		{ "{} {}\n", ERROR("-32700", "more after the value: '{}\\n'") ",\"id\":null}\n" },
 		{ "{\"x\":abcdefghijklmnopqrstuvwxyz}\n",
 		  ERROR("-32700", "unexpected character: 'abcdefghijklmnopqrst'") ",\"id\":null}\n" },
-		{ "[]\n", ERROR("-32600", "invalid request, not an object: '[]'") ",\"id\":null}\n" },
+		{ "[]\n", ERROR("-32600", "invalid request, an empty batch: '[]'") ",\"id\":null}\n" },
 		{ "{}\n",
 		  ERROR("-32600", "invalid request, jsonrpc is not \\\"2.0\\\": '{}'") ",\"id\":null}\n" },
 		{ "{\"id\":3}\n", ERROR("-32600", "invalid request, jsonrpc is not \\\"2.0\\\": "

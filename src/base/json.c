@@ -56,6 +56,39 @@ static long hex4(const char *p)
 	return v;
 }
 
+/* The length of the well-formed UTF-8 sequence at `s`, 0 where there is none. The second byte's
+   bounds are those of Unicode's table 3-7: no overlong forms, no surrogates. */
+static size_t utf8_length(const unsigned char *s, size_t left)
+{
+	unsigned char low = 0x80, high = 0xbf;
+	size_t len;
+
+	if (s[0] < 0x80)
+		return 1;
+	if (s[0] >= 0xc2 && s[0] <= 0xdf)
+		len = 2;
+	else if (s[0] >= 0xe0 && s[0] <= 0xef)
+		len = 3;
+	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
+		len = 4;
+	else
+		return 0;
+	if (s[0] == 0xe0)
+		low = 0xa0;
+	else if (s[0] == 0xed)
+		high = 0x9f;
+	else if (s[0] == 0xf0)
+		low = 0x90;
+	else if (s[0] == 0xf4)
+		high = 0x8f;
+	if (left < len || s[1] < low || s[1] > high)
+		return 0;
+	for (size_t i = 2; i < len; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	return len;
+}
+
 static bool check_string(struct cursor *c)
 {
 	for (c->p++; c->p < c->end; c->p++) {
@@ -67,6 +100,15 @@ static bool check_string(struct cursor *c)
 		}
 		if (ch < 0x20)
 			return fail(c, "control character in a string");
+		if (ch >= 0x80) {
+			size_t length = utf8_length((const unsigned char *)c->p,
+						    (size_t)(c->end - c->p));
+
+			if (!length)
+				return fail(c, "a string that is not UTF-8");
+			c->p += length - 1;
+			continue;
+		}
 		if (ch != '\\')
 			continue;
 		if (++c->p == c->end)
@@ -364,39 +406,6 @@ long json_text(struct json v, char *out, size_t cap)
 	}
 	out[n] = '\0';
 	return (long)n;
-}
-
-/* The length of the well-formed UTF-8 sequence at `s`, 0 where there is none. The second byte's
-   bounds are those of Unicode's table 3-7: no overlong forms, no surrogates. */
-static size_t utf8_length(const unsigned char *s, size_t left)
-{
-	unsigned char low = 0x80, high = 0xbf;
-	size_t len;
-
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] >= 0xc2 && s[0] <= 0xdf)
-		len = 2;
-	else if (s[0] >= 0xe0 && s[0] <= 0xef)
-		len = 3;
-	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
-		len = 4;
-	else
-		return 0;
-	if (s[0] == 0xe0)
-		low = 0xa0;
-	else if (s[0] == 0xed)
-		high = 0x9f;
-	else if (s[0] == 0xf0)
-		low = 0x90;
-	else if (s[0] == 0xf4)
-		high = 0x8f;
-	if (left < len || s[1] < low || s[1] > high)
-		return 0;
-	for (size_t i = 2; i < len; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	return len;
 }
 
 void json_quote(struct buf *b, const char *text, size_t len)

@@ -100,6 +100,67 @@ void cmd_help(const struct args *a, struct reply *r)
 	reply_close(r, ']');
 }
 
+static void describe_command(struct reply *r, const struct command *c)
+{
+	const char *at = c->signature;
+	char usage[COMMAND_USAGE_MAX];
+	struct command_param p;
+
+	reply_open(r, NULL, '{');
+	reply_text(r, "method", c->method);
+	reply_text(r, "usage", command_usage(c, usage));
+	reply_text(r, "help", c->help);
+	reply_number(r, "changes", c->flags & COMMAND_CHANGES ? 1 : 0);
+	reply_open(r, "params", '[');
+	while (command_next_param(&at, &p)) {
+		reply_open(r, NULL, '{');
+		reply_text(r, "name", p.name);
+		reply_text(r, "type", p.type);
+		reply_number(r, "optional", p.optional);
+		reply_close(r, '}');
+	}
+	reply_close(r, ']');
+	reply_close(r, '}');
+}
+
+static void describe_setting(struct reply *r, const struct setting *s)
+{
+	static const char *const types[] = {
+		[SETTING_NUMBER] = "number",
+		[SETTING_SIZE] = "size",
+		[SETTING_TEXT] = "text",
+	};
+
+	reply_open(r, NULL, '{');
+	reply_text(r, "name", s->name);
+	reply_text(r, "type", types[s->type]);
+	if (s->type != SETTING_TEXT) {
+		reply_number(r, "least", s->least);
+		reply_number(r, "most", s->most);
+	}
+	reply_text(r, "default", s->initial);
+	reply_text(r, "unit", s->unit);
+	reply_text(r, "help", s->help);
+	reply_close(r, '}');
+}
+
+void cmd_describe(const struct args *a, struct reply *r)
+{
+	(void)a;
+	reply_open(r, NULL, '{');
+	reply_text(r, "version", CONTROL_VERSION);
+	reply_text(r, "settings_group", SETTING_GROUP);
+	reply_open(r, "commands", '[');
+	for (unsigned i = 0; i < command_count; i++)
+		describe_command(r, &commands[i]);
+	reply_close(r, ']');
+	reply_open(r, "settings", '[');
+	for (unsigned i = 0; i < setting_count; i++)
+		describe_setting(r, &settings[i]);
+	reply_close(r, ']');
+	reply_close(r, '}');
+}
+
 void cmd_core_version(const struct args *a, struct reply *r)
 {
 	(void)a;

@@ -32,43 +32,59 @@ const struct command *command_find(const char *method)
 
 enum arg_type { ARG_SIZE, ARG_UNIT, ARG_MS, ARG_NUMBER, ARG_TEXT };
 
-#define PARAM_NAME_MAX 24
-
-/* One word of a signature. */
-struct param {
-	char name[PARAM_NAME_MAX];
-	enum arg_type type;
-	bool optional;
+/* By type: its name in signatures, what the original calls it, and what is accepted. */
+static const struct {
+	const char *name, *original, *forms;
+} types[] = {
+	[ARG_SIZE] = { "size", "integer", UNITS_SIZE_FORMS },
+	[ARG_UNIT] = { "unit", "string", UNITS_ACCEPTED },
+	[ARG_MS] = { "ms", "integer", UNITS_TIME_FORMS },
+	[ARG_NUMBER] = { "number", "integer", "a whole number" },
+	[ARG_TEXT] = { "text", "string", "a word" },
 };
+#define TYPES (sizeof(types) / sizeof(types[0]))
 
 static enum arg_type type_from(const char *word, size_t length)
 {
-	static const char *const names[] = { "size", "unit", "ms", "number", "text" };
-
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strlen(names[i]) == length && strncmp(names[i], word, length) == 0)
+	for (unsigned i = 0; i < TYPES; i++)
+		if (strlen(types[i].name) == length && strncmp(types[i].name, word, length) == 0)
 			return (enum arg_type)i;
 	assert(0 && "a type that signatures do not have");
 	return ARG_TEXT;
 }
 
-/* Reads the word at `*at` and moves on behind it. False at the end. */
+/* One word of a signature. */
+struct param {
+	struct command_param shown;
+	enum arg_type type;
+};
+
 static bool next_param(const char **at, struct param *p)
 {
 	const char *word = *at + strspn(*at, " ");
 	const char *colon = strchr(word, ':');
-	size_t name_length, type_length;
+	size_t type_length;
 
 	if (!*word || !colon)
 		return false;
-	p->optional = *word == '[';
-	word += p->optional;
-	name_length = (size_t)(colon - word);
+	p->shown.optional = *word == '[';
+	word += p->shown.optional;
 	type_length = strcspn(colon + 1, " ]");
-	snprintf(p->name, sizeof(p->name), "%.*s", (int)name_length, word);
+	snprintf(p->shown.name, sizeof(p->shown.name), "%.*s", (int)(colon - word), word);
 	p->type = type_from(colon + 1, type_length);
-	*at = colon + 1 + type_length + p->optional;
+	p->shown.type = types[p->type].name;
+	*at = colon + 1 + type_length + p->shown.optional;
 	return true;
+}
+
+bool command_next_param(const char **at, struct command_param *p)
+{
+	struct param one;
+	bool got = next_param(at, &one);
+
+	if (got)
+		*p = one.shown;
+	return got;
 }
 
 char *command_usage(const struct command *c, char usage[COMMAND_USAGE_MAX])
@@ -78,8 +94,8 @@ char *command_usage(const struct command *c, char usage[COMMAND_USAGE_MAX])
 	int n = snprintf(usage, COMMAND_USAGE_MAX, "%s", c->method);
 
 	while (n < COMMAND_USAGE_MAX && next_param(&at, &p))
-		n += snprintf(usage + n, (size_t)(COMMAND_USAGE_MAX - n), p.optional ? " [%s]" : " %s",
-			      p.name);
+		n += snprintf(usage + n, (size_t)(COMMAND_USAGE_MAX - n), p.shown.optional ? " [%s]" : " %s",
+			      p.shown.name);
 	return usage;
 }
 
@@ -91,7 +107,7 @@ struct binding {
 	struct param params[RPC_ARGS_MAX];
 	const struct rpc_arg *given[RPC_ARGS_MAX]; /* by parameter */
 	unsigned count;
-	struct args args;
+	struct args *args;
 };
 
 static void fault_usage(struct binding *b, const char *what, const char *word)
@@ -105,7 +121,7 @@ static void fault_usage(struct binding *b, const char *what, const char *word)
 static int find_param(const struct binding *b, const char *name)
 {
 	for (unsigned i = 0; i < b->count; i++)
-		if (strcmp(b->params[i].name, name) == 0)
+		if (strcmp(b->params[i].shown.name, name) == 0)
 			return (int)i;
 	return -1;
 }
@@ -143,28 +159,6 @@ static bool place_args(struct binding *b)
 	return true;
 }
 
-static const char *type_word(enum arg_type type)
-{
-	return type == ARG_UNIT || type == ARG_TEXT ? "string" : "integer";
-}
-
-static const char *type_forms(enum arg_type type)
-{
-	switch (type) {
-	case ARG_SIZE:
-		return UNITS_SIZE_FORMS;
-	case ARG_MS:
-		return UNITS_TIME_FORMS;
-	case ARG_UNIT:
-		return UNITS_ACCEPTED;
-	case ARG_NUMBER:
-		return "a whole number";
-	case ARG_TEXT:
-		return "a word";
-	}
-	return "";
-}
-
 static void fault_type(struct binding *b, unsigned at, const char *how)
 {
 	const struct param *p = &b->params[at];
@@ -172,7 +166,7 @@ static void fault_type(struct binding *b, unsigned at, const char *how)
 	reply_fault(b->reply, 400,
 		    "error at parameter %u: expected %s type but record doesn't match type: "
 		    "%s '%.100s' %s (accepted: %s)",
-		    at, type_word(p->type), p->name, b->given[at]->text, how, type_forms(p->type));
+		    at, types[p->type].original, p->shown.name, b->given[at]->text, how, types[p->type].forms);
 }
 
 static bool convert_text(struct binding *b, unsigned at)
@@ -187,8 +181,8 @@ static bool convert_unit(struct binding *b, unsigned at)
 {
 	const struct rpc_arg *arg = b->given[at];
 
-	b->args.shift = arg->kind == RPC_WORD ? units_shift(arg->text) : -1;
-	if (b->args.shift >= 0)
+	b->args->shift = arg->kind == RPC_WORD ? units_shift(arg->text) : -1;
+	if (b->args->shift >= 0)
 		return true;
 	reply_fault(b->reply, 500, "bad param use b|k|m|g: '%.100s' is no unit (accepted: %s)",
 		    arg->text, UNITS_ACCEPTED);
@@ -198,13 +192,13 @@ static bool convert_unit(struct binding *b, unsigned at)
 static bool convert_number(struct binding *b, unsigned at)
 {
 	const struct rpc_arg *arg = b->given[at];
-	uint64_t *number = &b->args.values[at].number;
+	uint64_t *number = &b->args->values[at].number;
 	int rc = -EINVAL;
 
 	if (arg->kind == RPC_NUMBER || arg->kind == RPC_WORD) {
 		switch (b->params[at].type) {
 		case ARG_SIZE:
-			rc = units_parse_size(arg->text, b->args.shift, number);
+			rc = units_parse_size(arg->text, b->args->shift, number);
 			break;
 		case ARG_MS:
 			rc = units_parse_ms(arg->text, number);
@@ -237,16 +231,16 @@ static bool convert_args(struct binding *b)
 	for (unsigned i = 0; i < b->count; i++) {
 		struct param *p = &b->params[i];
 
-		b->args.values[i] = (struct arg_value){ .name = p->name };
+		b->args->values[i] = (struct arg_value){ .name = p->shown.name };
 		if (b->given[i]) {
-			b->args.values[i].text = b->given[i]->text;
-		} else if (!p->optional) {
+			b->args->values[i].text = b->given[i]->text;
+		} else if (!p->shown.optional) {
 			char usage[COMMAND_USAGE_MAX];
 
 			reply_fault(b->reply, 400,
 				    "error at parameter %u: expected %s type but end of packet "
 				    "encountered: %s is missing (usage: %s)",
-				    i, type_word(p->type), p->name,
+				    i, types[p->type].original, p->shown.name,
 				    command_usage(b->command, usage));
 			return false;
 		}
@@ -260,17 +254,24 @@ static bool convert_args(struct binding *b)
 		if (!(b->params[i].type == ARG_TEXT ? convert_text : convert_number)(b, i))
 			return false;
 	}
-	b->args.count = b->count;
+	b->args->count = b->count;
 	return true;
 }
 
-static bool bind(struct binding *b)
+bool command_bind(const struct command *c, const struct rpc_call *call, struct args *args,
+		  struct reply *r)
 {
-	const char *at = b->command->signature;
+	struct binding b = { .command = c, .call = call, .reply = r, .args = args };
+	const char *at = c->signature;
 
-	while (b->count < RPC_ARGS_MAX && next_param(&at, &b->params[b->count]))
-		b->count++;
-	return place_args(b) && convert_args(b);
+	*args = (struct args){ 0 };
+	while (b.count < RPC_ARGS_MAX && next_param(&at, &b.params[b.count]))
+		b.count++;
+	r->refusal = RPC_BAD_ARGS;
+	if (!place_args(&b) || !convert_args(&b))
+		return false;
+	r->refusal = RPC_REFUSED;
+	return true;
 }
 
 static void log_call(const struct rpc_call *call)
@@ -297,20 +298,19 @@ static void fault_unknown(const char *method, struct reply *r)
 
 void command_run(const struct rpc_call *call, struct reply *r)
 {
-	struct binding b = { .command = command_find(call->method), .call = call, .reply = r };
+	const struct command *c = command_find(call->method);
+	struct args args;
 
-	if (!b.command) {
+	if (!c) {
 		r->refusal = RPC_NO_METHOD;
 		fault_unknown(call->method, r);
 		return;
 	}
-	r->refusal = RPC_BAD_ARGS;
-	if (!bind(&b))
+	if (!command_bind(c, call, &args, r))
 		return;
-	r->refusal = RPC_REFUSED;
-	if (b.command->flags & COMMAND_CHANGES)
+	if (c->flags & COMMAND_CHANGES)
 		log_call(call);
-	b.command->handler(&b.args, r);
+	c->handler(&args, r);
 }
 
 static const struct arg_value *value_of(const struct args *a, const char *name)

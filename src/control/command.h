@@ -41,9 +41,23 @@ extern const unsigned command_count;
 
 const struct command *command_find(const char *method);
 
+/* One word of a signature. */
+struct command_param {
+	char name[24];
+	const char *type;
+	bool optional;
+};
+
+/* Reads the parameter at `*at`, which starts out as the signature, and moves on. False at the end. */
+bool command_next_param(const char **at, struct command_param *p);
+
 /* "mt.mem_free [size] [unit]" */
 #define COMMAND_USAGE_MAX 160
 char *command_usage(const struct command *c, char usage[COMMAND_USAGE_MAX]);
+
+/* Matches and converts the arguments. False: refused, and the fault is sent; nothing has happened. */
+bool command_bind(const struct command *c, const struct rpc_call *call, struct args *args,
+		  struct reply *r);
 
 /* Runs the call; a mistake of the caller's becomes a fault that names it. */
 void command_run(const struct rpc_call *call, struct reply *r);

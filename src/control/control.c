@@ -96,7 +96,8 @@ static void *run(void *unused)
 		server_handle();
 		sched_run(SLICE_NS);
 		slice = slice_of(SLICE_NS);
-		job_run(&slice);
+		if (job_run(&slice))
+			server_tell_progress();
 		uint64_t next_ns = job_any() ? 0 : earlier(bind_ns, sched_next_ns());
 		gate_leave();
 		server_wait(next_ns);

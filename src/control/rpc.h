@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "inject/job.h"
 
 /* What a wire knows about an argument's type. A word of digits is a number all the same. */
@@ -47,6 +48,7 @@ struct reply_ops {
 	void (*close)(struct reply *r, char bracket);                 /* '}' or ']' */
 	void (*fault)(struct reply *r, int code, const char *text);
 	void (*end)(struct reply *r);
+	void (*progress)(struct reply *r, uint64_t done, uint64_t total); /* NULL: has none */
 	bool whole; /* nothing of a reply may leave before its end */
 };
 
@@ -66,6 +68,15 @@ struct reply {
 	size_t start;  /* where in `out` the reply begins */
 	bool faulted;
 	bool too_long; /* for the format: it will be refused at the end */
+
+	/* A document with several requests, which run one after the other. Outlives each of them. */
+	struct {
+		struct json array;
+		struct json_iter next;
+		bool open, answered;
+	} batch;
+
+	uint64_t progress_ns; /* when to tell next how far a long command is; 0: nobody asked */
 
 	/* A handler that needs longer: see reply_defer. */
 	struct job job;

@@ -20,6 +20,7 @@
 #define SERVE_NS NS_PER_MS
 #define STALL_NS (10 * NS_PER_S)
 #define REST_NS NS_PER_S
+#define PROGRESS_NS (100 * NS_PER_MS)
 
 /* Connections beyond the limit are told so, if there is room to. */
 #define REFUSED_AT_ONCE 8
@@ -181,15 +182,17 @@ static size_t unread(const struct conn *c)
 /* Once for each turn, not for each request; and never under a running one, whose words lie there. */
 static void compact_input(struct conn *c)
 {
-	if (c->reply.deferred || !c->at)
+	if (c->reply.deferred || c->reply.batch.open || !c->at)
 		return;
 	buf_consume(&c->in, c->at);
 	c->at = 0;
 }
 
-/* Past the request that was running. */
+/* Past the request that was running; inside a batch there are more in the same bytes. */
 static void advance(struct conn *c)
 {
+	if (c->reply.batch.open)
+		return;
 	if (c->taken > unread(c)) {
 		c->skip = c->taken - unread(c);
 		c->taken = unread(c);
@@ -201,7 +204,7 @@ static void advance(struct conn *c)
 
 static void begin_reply(struct conn *c)
 {
-	c->reply = (struct reply){ .out = &c->out };
+	c->reply = (struct reply){ .out = &c->out, .batch = c->reply.batch };
 }
 
 static void finish_request(struct conn *c)
@@ -255,12 +258,30 @@ static void skip_blanks(struct conn *c)
 		c->at++;
 }
 
-/* Runs the next request of the input. False when there is none yet. */
+/* Reads the next request off the input, or off the batch that is open. False when there is none yet. */
+static bool take_request(struct conn *c)
+{
+	const struct wire *wire = wire_for(c->in.data[c->at]);
+
+	begin_reply(c);
+	c->call = (struct rpc_call){ .pid = c->pid, .uid = c->uid };
+	if (c->reply.batch.open) {
+		wire->next(&c->call, &c->reply);
+		return true;
+	}
+	c->taken = wire->take(c->in.data + c->at, unread(c), c->eof, &c->call, &c->reply);
+	if (!c->taken && unread(c) >= WIRE_REQUEST_MAX)
+		refuse_long(c);
+	return c->taken != 0;
+}
+
+/* Runs the next request. False when there is none yet, or the one begun takes longer. */
 static bool serve_one(struct conn *c)
 {
 	if ((c->discarding && !discard_line(c)) || !skip_packet(c))
 		return false;
-	skip_blanks(c);
+	if (!c->reply.batch.open)
+		skip_blanks(c);
 	if (!unread(c))
 		return false;
 	if (c->over_limit) {
@@ -268,15 +289,8 @@ static bool serve_one(struct conn *c)
 		c->state = CONN_CLOSING;
 		return false;
 	}
-	begin_reply(c);
-	c->call = (struct rpc_call){ .pid = c->pid, .uid = c->uid };
-	c->taken = wire_for(c->in.data[c->at])
-			   ->take(c->in.data + c->at, unread(c), c->eof, &c->call, &c->reply);
-	if (!c->taken) {
-		if (unread(c) >= WIRE_REQUEST_MAX)
-			refuse_long(c);
+	if (!take_request(c))
 		return false;
-	}
 	if (!c->call.method) {
 		advance(c);
 		return true;
@@ -306,6 +320,34 @@ static void serve(struct conn *c)
 		c->state = CONN_CLOSING;
 	compact_input(c);
 	flush(c);
+}
+
+/* How far a job is: what is done, and the part of the chunk in hand. */
+static uint64_t done_bytes(const struct job *j)
+{
+	bool counts = j->moving.stage == TRANSIT_FILLING || j->moving.stage == TRANSIT_PURGING;
+
+	return j->bytes + (counts ? j->moving.done : 0);
+}
+
+void server_tell_progress(void)
+{
+	uint64_t now = clock_ns();
+
+	for (unsigned i = 0; i < SLOTS; i++) {
+		struct conn *c = &conns[i];
+		struct reply *r = &c->reply;
+
+		if (c->state != CONN_OPEN || !r->deferred || !r->progress_ns || r->begun)
+			continue;
+		/* The first only after a while: short commands need none. */
+		if (r->progress_ns > 1 && now >= r->progress_ns && unsent(c) < REPLIES_MAX) {
+			r->ops->progress(r, done_bytes(&r->job), r->job.goal);
+			flush(c);
+		}
+		if (r->progress_ns == 1 || now >= r->progress_ns)
+			r->progress_ns = now + PROGRESS_NS;
+	}
 }
 
 static void job_done(struct job *j)

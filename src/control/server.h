@@ -19,6 +19,9 @@ void server_wait(uint64_t deadline_ns);
 /* Handles what server_wait has found: about a millisecond's worth for each connection. */
 void server_handle(void);
 
+/* Tells the clients that asked for it how far their long commands are, ten times a second. */
+void server_tell_progress(void);
+
 /* How many clients there are. */
 unsigned server_clients(void);
 

@@ -17,6 +17,10 @@ struct wire {
 	   answered already. */
 	size_t (*take)(char *in, size_t len, bool eof, struct rpc_call *call, struct reply *r);
 
+	/* The next request of a batch (reply.batch.open) that `take` has begun; as `take`, and at its end
+	   `open` is cleared. NULL: the format has no batches. */
+	void (*next)(struct rpc_call *call, struct reply *r);
+
 	/* How its replies are written, before any request is understood. */
 	const struct reply_ops *ops;
 };

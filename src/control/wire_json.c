@@ -18,6 +18,9 @@ enum {
 
 static void begin(struct reply *r, const char *member)
 {
+	if (r->batch.open)
+		buf_char(r->out, r->batch.answered ? ',' : '[');
+	r->batch.answered = r->batch.open;
 	buf_str(r->out, "{\"jsonrpc\":\"2.0\",\"");
 	buf_str(r->out, member);
 	buf_str(r->out, "\":");
@@ -92,7 +95,15 @@ static void json_end(struct reply *r)
 		buf_add(r->out, r->id, r->id_length);
 	else
 		buf_str(r->out, "null");
-	buf_str(r->out, "}\n");
+	buf_str(r->out, r->batch.open ? "}" : "}\n");
+}
+
+/* A notification of ours, on a line of its own, before the reply. */
+static void json_progress(struct reply *r, uint64_t done, uint64_t total)
+{
+	buf_str(r->out, "{\"jsonrpc\":\"2.0\",\"method\":\"progress\",\"params\":{\"id\":");
+	buf_add(r->out, r->id, r->id_length);
+	buf_printf(r->out, ",\"done\":%" PRIu64 ",\"total\":%" PRIu64 "}}\n", done, total);
 }
 
 static const struct reply_ops json_ops = {
@@ -102,6 +113,7 @@ static const struct reply_ops json_ops = {
 	.close = json_close,
 	.fault = json_fault,
 	.end = json_end,
+	.progress = json_progress,
 };
 
 /* Answers a document that is no request; there is nobody's id to give back unless it was found. */
@@ -148,17 +160,18 @@ static enum rpc_kind kind_of(struct json v)
 }
 
 struct members {
-	struct json version, method, params, id;
-	bool has_version, has_method, has_params, has_id;
+	struct json version, method, params, id, progress;
+	bool has_version, has_method, has_params, has_id, has_progress;
 };
 
-/* Finds all four in one pass; of a name given twice the first counts. */
+/* Of a name given twice the first counts. `progress` is ours, not the standard's. */
 static void read_members(struct json request, struct members *m)
 {
 	m->has_version = json_member(request, "jsonrpc", &m->version);
 	m->has_method = json_member(request, "method", &m->method);
 	m->has_params = json_member(request, "params", &m->params);
 	m->has_id = json_member(request, "id", &m->id);
+	m->has_progress = json_member(request, "progress", &m->progress);
 }
 
 static bool read_params(struct json params, struct rpc_call *call)
@@ -198,6 +211,9 @@ static void read_request(struct json request, struct rpc_call *call, struct repl
 	if (id_kind == 'n' || id_kind == 's') {
 		r->id = m.id.at;
 		r->id_length = m.id.len;
+		/* Inside a batch's array there is no place for lines of their own. */
+		if (m.has_progress && json_kind(m.progress) == 't' && !r->batch.open)
+			r->progress_ns = 1;
 	}
 	if (!strchr("nsl", id_kind))
 		answer_bad(r, JSON_INVALID_REQUEST, "invalid request, id is no string or number",
@@ -219,6 +235,34 @@ static void read_request(struct json request, struct rpc_call *call, struct repl
 	}
 }
 
+static void start_batch(struct json array, struct reply *r)
+{
+	struct json_iter it = { 0 };
+	struct json first;
+
+	if (!json_next(array, &it, NULL, &first)) {
+		answer_bad(r, JSON_INVALID_REQUEST, "invalid request, an empty batch", array);
+		return;
+	}
+	r->batch.array = array;
+	r->batch.open = true;
+}
+
+/* Where nobody wanted an answer there is no array either, as the standard has it. */
+static void json_take_next(struct rpc_call *call, struct reply *r)
+{
+	struct json request;
+
+	r->ops = &json_ops;
+	if (json_next(r->batch.array, &r->batch.next, NULL, &request)) {
+		read_request(request, call, r);
+		return;
+	}
+	if (r->batch.answered)
+		buf_str(r->out, "]\n");
+	memset(&r->batch, 0, sizeof(r->batch));
+}
+
 static size_t json_take(char *in, size_t len, bool eof, struct rpc_call *call, struct reply *r)
 {
 	size_t taken = wire_line(in, len, eof);
@@ -231,9 +275,11 @@ static size_t json_take(char *in, size_t len, bool eof, struct rpc_call *call, s
 	error = json_check(in, taken, &request);
 	if (error)
 		answer_bad(r, JSON_PARSE_ERROR, error, request);
+	else if (json_kind(request) == 'a')
+		start_batch(request, r);
 	else
 		read_request(request, call, r);
 	return taken;
 }
 
-const struct wire wire_json = { .take = json_take, .ops = &json_ops };
+const struct wire wire_json = { .take = json_take, .next = json_take_next, .ops = &json_ops };

@@ -82,6 +82,7 @@ void bulk_alloc(struct job *j, uint64_t min, uint64_t max, uint64_t total)
 	j->min = min;
 	j->max = max;
 	j->left = total;
+	j->goal = total;
 	j->more = true;
 	job_add(j);
 }
@@ -259,12 +260,14 @@ static void start_free(struct job *j)
 void bulk_free(struct job *j, uint64_t bytes)
 {
 	j->left = bytes;
+	j->goal = bytes;
 	start_free(j);
 }
 
 void bulk_free_all(struct job *j, bool urgent)
 {
 	j->more = true;
+	j->goal = budget_used();
 	j->urgent = urgent;
 	start_free(j);
 }

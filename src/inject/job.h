@@ -22,7 +22,8 @@ struct job {
 	bool parked;    /* cannot go on until its owner says so */
 	bool cancelled; /* step sees it, cleans up and finishes */
 
-	/* What was done so far. */
+	/* What was done so far, and what there is to do. */
+	uint64_t goal; /* bytes; 0: not known */
 	uint64_t bytes, chunks, errors, damaged;
 	char why[BUDGET_WHY_MAX]; /* the budget's refusal, if any */
 
