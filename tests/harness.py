@@ -197,6 +197,14 @@ class Client:
         reply, self.rest = self.rest.split(end, 1)
         return reply.decode()
 
+    def exactly(self, count):
+        while len(self.rest) < count:
+            got = self.socket.recv(65536)
+            assert got, f"closed after {self.rest!r}"
+            self.rest += got
+        got, self.rest = self.rest[:count], self.rest[count:]
+        return got
+
     def ask(self, line):
         """One text request; the reply without its empty line."""
         self.send(line + "\n")

@@ -497,10 +497,15 @@ static void handle(struct conn *c, short events)
 
 void server_handle(void)
 {
+	bool newcomer = false;
+
 	for (unsigned i = 0; i < polled_count; i++) {
 		if (polled_conn[i])
 			handle(polled_conn[i], polled[i].revents);
-		else if (polled[i].revents & POLLIN)
-			accept_one();
+		else
+			newcomer = polled[i].revents & POLLIN;
 	}
+	/* Last: who has left has made room. */
+	if (newcomer)
+		accept_one();
 }
