@@ -106,6 +106,14 @@ tests: all $(B)/tests/unit $(VICTIMS) $(EXAMPLES)
 check: tests
 	B=$(B) tests/run check
 
+$(B)/bench/%: bench/%.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $< -o $@
+
+bench: all $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
+	B=$(B) bench/run
+
 demo: all $(EXAMPLES)
 	B=$(B) examples/demo $(HOST)
 
