@@ -25,8 +25,8 @@ struct instances {
 	size_t count, room;
 };
 
-/* Looks through the directories of sockets, then through the processes that have the library mapped.
-   With a pid, for that process only. What cannot be used is listed with its trouble. */
+/* Looks through the directories of sockets, then through the processes that have the library
+   mapped. With a pid, for that process only. What cannot be used is listed with its trouble. */
 void find_instances(struct instances *found, pid_t pid);
 
 /* The one behind a socket's path, if only with its trouble. */

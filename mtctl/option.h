@@ -7,8 +7,8 @@
 #include "ctl.h"
 
 /* Takes the options out of `args`, wherever they stand in front of a "--"; what is left are the
-   words, `*count` of them, a NULL behind. Nothing is read behind a local command that has options of its
-   own. CTL_DONE, or CTL_USAGE with the error said. */
+   words, `*count` of them, a NULL behind. Nothing is read behind a local command that has options
+   of its own. CTL_DONE, or CTL_USAGE with the error said. */
 int option_read(struct options *o, char **args, int *count);
 
 /* Calls `row` for each option, in the table's order. */

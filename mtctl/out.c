@@ -31,7 +31,8 @@ void out_about(pid_t pid, const char *name)
 
 void out_text(const struct buf *text)
 {
-	fwrite(text->data, 1, text->len, stdout);
+	if (text->len)
+		fwrite(text->data, 1, text->len, stdout);
 	fflush(stdout);
 }
 

@@ -92,7 +92,7 @@ static bool offer(const struct search *s, const char *path)
 	return s->each(s->context, same_file(path, through) ? path : through);
 }
 
-/* $MTPRELOAD_SOCKET names the socket itself; a child's, or a second process's, has .PID behind it. */
+/* $MTPRELOAD_SOCKET names the socket itself; a child's, or a second process's, has .PID behind. */
 static bool offer_fixed(const struct search *s, const char *fixed)
 {
 	const char *percent = fixed ? strstr(fixed, "%p") : NULL;

@@ -6,8 +6,8 @@
 #include "ctl.h"
 #include "find.h"
 
-/* Finds what -p, -n, -s and --all name, else the only instance there is. CTL_DONE with at least one in
-   `chosen`, which the caller frees; else the error has been said. */
+/* Finds what -p, -n, -s and --all name, else the only instance there is. CTL_DONE with at least
+   one in `chosen`, which the caller frees; else the error has been said. */
 int target_choose(const struct options *o, struct instances *chosen);
 
 /* As above, but any number will do, even none where none was named. */
