@@ -3,7 +3,7 @@
 # make demo       shows it at work; HOST="redis-server --port 7777" for another host
 # make deps check installs what the tests need from Debian, then runs them
 # make install    DESTDIR= PREFIX=/usr/local
-# Also: san lint bench clean. V=1 shows the commands.
+# Also: san fuzz lint bench clean. V=1 shows the commands.
 
 PREFIX     ?= /usr/local
 BINDIR     ?= $(PREFIX)/bin
@@ -42,7 +42,7 @@ EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all tests check demo deps bench san lint install uninstall clean
+.PHONY: all tests check demo deps bench san fuzz lint install uninstall clean
 .DELETE_ON_ERROR:
 
 all: $(B)/libmtpreload.so $(B)/mtctl
@@ -137,6 +137,20 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-om
 san:
 	$(MAKE) B=$(B)/san CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" $(B)/san/tests/unit
 	B=$(B)/san tests/run unit
+
+# Each format and the argument binder for a minute: libFuzzer, under both sanitizers.
+FUZZ_SECONDS ?= 60
+FUZZERS := text json binrpc args
+FUZZ_CC := clang $(CPPFLAGS) -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined \
+	-fno-sanitize-recover=undefined
+FUZZ_SRC := $(wildcard src/*/*.c)
+$(B)/fuzz/%: tests/fuzz_%.c tests/fuzz.h $(FUZZ_SRC) src/control/commands.def
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$@)
+	$(Q)$(FUZZ_CC) $< $(FUZZ_SRC) $(LIB_LIBS) -o $@
+
+fuzz: $(FUZZERS:%=$(B)/fuzz/%)
+	B=$(B) tests/fuzz $(FUZZ_SECONDS) $(FUZZERS)
 
 SHELL_SCRIPTS := examples/demo tests/deps .ci/run
 lint:
