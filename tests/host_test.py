@@ -283,6 +283,19 @@ def the_socket_is_for_its_owner_alone():
 
 
 @fact
+def only_the_programs_chosen_start_the_thread():
+    with Place() as place:
+        script = "read line; echo $line"
+        env = place.environment(only="sleep,redis-*")
+        with Program(["sh", "-c", script], env=env, **PIPES) as other, \
+                Program(["sleep", "1000"], env=env) as chosen:
+            place.wait_socket(chosen.pid)
+            equal(os.listdir(f"/proc/{other.pid}/task"), [str(other.pid)])
+            out, _ = other.process.communicate("x\n", timeout=PATIENCE_S)
+            equal(out, "x\n")
+
+
+@fact
 def a_fixed_socket_name_is_obeyed():
     with Place() as place:
         for pattern, wanted in (("x.sock", "x.sock"), ("x-%p.sock", "x-{}.sock")):

@@ -82,7 +82,7 @@ static void explain(struct reply *r, const char *method)
 	if (c)
 		reply_format(r, NULL, "%s\n%s", command_usage(c, usage), c->help);
 	else
-		reply_fault(r, 500, "command %.100s not found (mt.help lists them)", method);
+		command_fault_unknown(method, r);
 }
 
 void cmd_help(const struct args *a, struct reply *r)

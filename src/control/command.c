@@ -284,7 +284,7 @@ static void log_call(const struct rpc_call *call)
 	log_line("%s by pid %d uid %u", line, (int)call->pid, (unsigned)call->uid);
 }
 
-static void fault_unknown(const char *method, struct reply *r)
+void command_fault_unknown(const char *method, struct reply *r)
 {
 	struct nearest n = { .word = method };
 
@@ -303,7 +303,7 @@ void command_run(const struct rpc_call *call, struct reply *r)
 
 	if (!c) {
 		r->refusal = RPC_NO_METHOD;
-		fault_unknown(call->method, r);
+		command_fault_unknown(call->method, r);
 		return;
 	}
 	if (!command_bind(c, call, &args, r))

@@ -59,6 +59,9 @@ char *command_usage(const struct command *c, char usage[COMMAND_USAGE_MAX]);
 bool command_bind(const struct command *c, const struct rpc_call *call, struct args *args,
 		  struct reply *r);
 
+/* Refuses an unknown method, naming the nearest one. */
+void command_fault_unknown(const char *method, struct reply *r);
+
 /* Runs the call; a mistake of the caller's becomes a fault that names it. */
 void command_run(const struct rpc_call *call, struct reply *r);
 

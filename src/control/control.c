@@ -4,8 +4,10 @@
 #include "control.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
@@ -128,6 +130,25 @@ static void restart_in_child(void)
 		start_thread();
 }
 
+/* $MTPRELOAD_ONLY: patterns of program names, with commas between them. */
+static bool is_chosen(void)
+{
+	const char *patterns = getenv("MTPRELOAD_ONLY");
+	char one[64];
+
+	if (!patterns)
+		return true;
+	while (*patterns) {
+		size_t length = strcspn(patterns, ",");
+
+		snprintf(one, sizeof(one), "%.*s", (int)length, patterns);
+		if (fnmatch(one, program, 0) == 0)
+			return true;
+		patterns += length + (patterns[length] == ',');
+	}
+	return false;
+}
+
 void control_start(void)
 {
 	int saved = errno;
@@ -136,6 +157,8 @@ void control_start(void)
 	if (getauxval(AT_SECURE))
 		return;
 	snprintf(program, sizeof(program), "%s", program_invocation_short_name);
+	if (!is_chosen())
+		return;
 	setting_read_environment();
 	socket_read_environment();
 	socket_begin(false);

@@ -171,7 +171,7 @@ static void read_one(const struct setting *s)
 
 static bool is_known(const char *name)
 {
-	static const char *const others[] = { PREFIX "DIR", PREFIX "SOCKET" };
+	static const char *const others[] = { PREFIX "DIR", PREFIX "SOCKET", PREFIX "ONLY" };
 	char known[64];
 
 	for (unsigned i = 0; i < setting_count; i++) {
