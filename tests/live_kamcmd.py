@@ -170,6 +170,7 @@ FAULTS = [
     ("mt.mem_alloc 0x10", NO_INTEGER % 0 + ": size '16.000'"),
     ("mt.mem_alloc 1.5", NO_INTEGER % 0 + ": size '1.500'"),
     ("mt.mem_alloc 10 k surplus", SURPLUS),
+    ("mt.mem_alloc 900000 t", "400 - memory allocation failed"),
     ("mt.mem_free k", NO_INTEGER % 0),
     ("mt.mem_free abc", NO_INTEGER % 0),
     ("mt.mem_free 1.5", NO_INTEGER % 0),
@@ -223,6 +224,19 @@ def each_mistake_is_answered_with_its_fault_and_changes_nothing():
                 equal(kamcmd("mt.mem_used"), "12345\n", f"after {typed}")
             equal(kamcmd("mt.mem_test_list"), "")
             equal(kamcmd("cfg.get malloc_test check_content"), "0\n")
+
+
+@fact
+def freeing_takes_what_the_original_takes():
+    with Place() as place, sleeping(place) as (_, kamcmd):
+        for size in (100, 200, 300, 400, 500):
+            equal(kamcmd(f"mt.mem_alloc {size}"), "")
+        equal(kamcmd("mt.mem_free 250"), "300\n")
+        equal(kamcmd("mt.mem_free 1"), "100\n")
+        equal(kamcmd("mt.mem_free"), "1100\n")
+        for size in (10, 20, 100):
+            equal(kamcmd(f"mt.mem_alloc {size}"), "")
+        equal(kamcmd("mt.mem_free 35"), "130\n")
 
 
 @fact
@@ -316,6 +330,7 @@ def a_list_too_long_for_kamcmd_is_refused_and_the_next_command_served():
               "ask for a part, as in mt.mem_test_list id\n")
         matches(kamcmd("mt.mem_test_list 800"),
                 layout((800, 1, 1, 10), allocations=0, total_alloc=0, held=0))
+        equal(len(client.call("mt.mem_test_list")), 800, "JSON has no such limit")
         equal(kamcmd("mt.mem_used"), "0\n")
         equal(kamcmd("mt.mem_test_destroy_all"), "")
         equal(kamcmd("mt.mem_test_list"), "")

@@ -17,7 +17,8 @@
 #define REPLY_ROOM ((size_t)16 << 10)
 #define REPLIES_MAX ((size_t)1 << 20)
 #define PARKED_BELOW ((size_t)64 << 10)
-#define SERVE_NS NS_PER_MS
+#define SERVE_NS (2 * NS_PER_MS) /* a turn of all connections */
+#define SERVE_STEP_BYTES 8192    /* what a request counts for: the clock is read at every fourth */
 #define STALL_NS (10 * NS_PER_S)
 #define REST_NS NS_PER_S
 #define IN_A_ROW_NS (200 * NS_PER_US)
@@ -324,10 +325,10 @@ static bool has_room(const struct conn *c)
 
 static void serve(struct conn *c)
 {
-	struct slice turn = slice_of(SERVE_NS);
+	struct slice turn = slice_of(SERVE_NS / (open_count ? open_count : 1));
 	bool more = true;
 
-	while (more && has_room(c) && !slice_over(&turn, 1024))
+	while (more && has_room(c) && !slice_over(&turn, SERVE_STEP_BYTES))
 		more = serve_one(c);
 	c->unfinished = more && !c->reply.deferred;
 	if (c->eof && !c->unfinished && has_room(c))
