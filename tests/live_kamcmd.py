@@ -229,14 +229,13 @@ def each_mistake_is_answered_with_its_fault_and_changes_nothing():
 @fact
 def freeing_takes_what_the_original_takes():
     with Place() as place, sleeping(place) as (_, kamcmd):
-        for size in (100, 200, 300, 400, 500):
-            equal(kamcmd(f"mt.mem_alloc {size}"), "")
-        equal(kamcmd("mt.mem_free 250"), "300\n")
-        equal(kamcmd("mt.mem_free 1"), "100\n")
-        equal(kamcmd("mt.mem_free"), "1100\n")
-        for size in (10, 20, 100):
-            equal(kamcmd(f"mt.mem_alloc {size}"), "")
-        equal(kamcmd("mt.mem_free 35"), "130\n")
+        for sizes, wanted, freed in [((100, 200, 300, 400, 500), 250, 300),
+                                     ((100, 200, 300, 400, 500), 1, 100),
+                                     ((10, 20, 100), 35, 130)]:
+            for size in sizes:
+                equal(kamcmd(f"mt.mem_alloc {size}"), "")
+            equal(kamcmd(f"mt.mem_free {wanted}"), f"{freed}\n", f"{wanted} of {sizes}")
+            equal(kamcmd("mt.mem_free"), f"{sum(sizes) - freed}\n", "the rest")
 
 
 @fact
