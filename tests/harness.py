@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -155,6 +156,34 @@ def end_tree(pid):
         end_tree(child)
     if pid_lives(pid):
         os.kill(pid, signal.SIGKILL)
+
+
+class Traffic:
+    """Asks a server all the while, from a thread. `connect` gives a function that asks once and
+    returns what was wrong, or None."""
+
+    def __init__(self, connect):
+        self.connect, self.over, self.wrong, self.count = connect, threading.Event(), [], 0
+        self.thread = threading.Thread(target=self.run)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+    def run(self):
+        try:
+            ask = self.connect()
+            while not self.over.is_set() and not self.wrong:
+                wrong = ask(self.count)
+                if wrong:
+                    self.wrong.append(wrong)
+                self.count += 1
+        except OSError as error:
+            self.wrong.append(error)
 
 
 def mtctl(path, *words, status=0, json_wanted=False):

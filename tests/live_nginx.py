@@ -8,10 +8,9 @@ import pwd
 import shutil
 import socket
 import subprocess
-import threading
 
-from harness import (MIB, PATIENCE_S, Client, Place, children, end_tree, equal, fact, mtctl, near,
-                     pid_lives, resident, run_facts, value, wait_for)
+from harness import (MIB, PATIENCE_S, Client, Place, Traffic, children, end_tree, equal, fact,
+                     mtctl, near, pid_lives, resident, run_facts, value, wait_for)
 
 CONFIG = """
 daemon on;
@@ -81,29 +80,12 @@ class Nginx:
         wait_for(lambda: not any(pid_lives(pid) for pid in [self.pid] + self.workers),
                  "nginx to end")
 
-
-class Traffic:
-    """Fetches the page all the while, and says whether it ever was another."""
-
-    def __init__(self, nginx):
-        self.nginx, self.done, self.wrong, self.count = nginx, threading.Event(), [], 0
-        self.thread = threading.Thread(target=self.run)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.done.set()
-        self.thread.join()
-
-    def run(self):
-        while not self.done.is_set():
-            got = self.nginx.get()
-            if got != BODY:
-                self.wrong.append(got)
-                return
-            self.count += 1
+    def traffic(self):
+        """Fetches the page; for Traffic."""
+        def ask(_):
+            got = self.get()
+            return None if got == BODY else repr(got)
+        return ask
 
 
 @fact
@@ -120,7 +102,7 @@ def master_and_workers_answer_after_fork_and_setuid():
 
 @fact
 def a_leak_in_one_worker_leaves_its_sibling_alone():
-    with Place() as place, Nginx(place) as nginx, Traffic(nginx) as traffic:
+    with Place() as place, Nginx(place) as nginx, Traffic(nginx.traffic) as traffic:
         one, other = nginx.workers
         control = nginx.controls[0]
         mtctl(control, "mt.mem_used")
@@ -136,7 +118,7 @@ def a_leak_in_one_worker_leaves_its_sibling_alone():
 
 @fact
 def every_example_of_the_specification_works_in_a_worker():
-    with Place() as place, Nginx(place) as nginx, Traffic(nginx) as traffic:
+    with Place() as place, Nginx(place) as nginx, Traffic(nginx.traffic) as traffic:
         control = nginx.controls[1]
         equal(mtctl(control, "cfg.set_now_int", "malloc_test", "check_content", "1"), "")
         equal(mtctl(control, "mt.mem_alloc", "10", "k"), "")
@@ -179,7 +161,7 @@ def new_workers(place, nginx, old):
 
 @fact
 def reload_brings_workers_that_answer():
-    with Place() as place, Nginx(place) as nginx, Traffic(nginx) as traffic:
+    with Place() as place, Nginx(place) as nginx, Traffic(nginx.traffic) as traffic:
         old = nginx.workers
         nginx.signal("reload")
         nginx.workers = wait_for(lambda: new_workers(place, nginx, old), "new workers")

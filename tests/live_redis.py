@@ -7,10 +7,9 @@ jemalloc, so this is also the case of another allocator behind us."""
 import os
 import socket
 import struct
-import threading
 
-from harness import (MIB, Client, Place, Program, equal, fact, mtctl, near, pid_lives, resident,
-                     run_facts, value, wait_for)
+from harness import (MIB, Client, Place, Program, Traffic, equal, fact, mtctl, near, pid_lives,
+                     resident, run_facts, value, wait_for)
 
 STEP = 0x9E3779B97F4A7C15  # the pattern's words are its multiples (src/inject/content.c)
 PATTERN = struct.pack("<4Q", *((i * STEP) % 2**64 for i in (1, 2, 3, 4)))
@@ -48,42 +47,25 @@ class Redis:
         except OSError:
             return False
 
+    def traffic(self):
+        """A connection that sets and gets; for Traffic."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(30)
+        connection.connect(self.socket)
+        file = connection.makefile("rwb")
 
-class Traffic:
-    """Sets and gets all the while, and says whether every answer was right."""
-
-    def __init__(self, path):
-        self.path, self.done, self.wrong, self.count = path, threading.Event(), [], 0
-        self.thread = threading.Thread(target=self.run)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.done.set()
-        self.thread.join()
-
-    def run(self):
-        with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(30)
-            s.connect(self.path)
-            file = s.makefile("rwb")
-            while not self.done.is_set():
-                number = str(self.count).encode()
-                file.write(b"SET key " + number + b"\r\nGET key\r\n")
-                file.flush()
-                got = file.readline(), file.readline(), file.readline()
-                wanted = b"+OK\r\n", b"$%d\r\n" % len(number), number + b"\r\n"
-                if got != wanted:
-                    self.wrong.append(got)
-                    return
-                self.count += 1
+        def ask(count):
+            number = str(count).encode()
+            file.write(b"SET key " + number + b"\r\nGET key\r\n")
+            file.flush()
+            got = file.readline(), file.readline(), file.readline()
+            return got if got != (b"+OK\r\n", b"$%d\r\n" % len(number), number + b"\r\n") else None
+        return ask
 
 
 @fact
 def every_example_of_the_specification_does_what_it_says():
-    with Place() as place, Redis(place) as redis, Traffic(redis.socket) as traffic:
+    with Place() as place, Redis(place) as redis, Traffic(redis.traffic) as traffic:
         control = redis.control
         equal(mtctl(control, "cfg.set_now_int", "malloc_test", "check_content", "1"), "")
         equal(mtctl(control, "cfg.get", "malloc_test", "check_content"), "1\n")
@@ -123,7 +105,7 @@ def every_example_of_the_specification_does_what_it_says():
 
 @fact
 def hundred_mib_are_resident_and_leave_again():
-    with Place() as place, Redis(place) as redis, Traffic(redis.socket) as traffic:
+    with Place() as place, Redis(place) as redis, Traffic(redis.traffic) as traffic:
         mtctl(redis.control, "mt.mem_used")
         before = resident(redis.pid)
         mtctl(redis.control, "mt.mem_alloc", "100", "m")
