@@ -474,7 +474,7 @@ def help_of_a_method_comes_from_the_server():
              "mt.mem_used [unit]\nReturns how many bytes all injection holds, rounded down to the "
              "unit.\nExample: mt.mem_used k\n")
         says(run("-s", path, "help", "mt.mem_usd"), 1, "",
-             "error: 500 - command mt.mem_usd not found (mt.help lists them)\n")
+             "error: 500 - command mt.mem_usd not found, did you mean mt.mem_used?\n")
     says(run("help", "mem_used"), 2, "",
          "mtctl: unknown command 'mem_used', did you mean mt.mem_used?\n")
     says(run("help", "a.b", "c"), 2, "", "mtctl: 'c' is too much (mtctl help METHOD)\n")

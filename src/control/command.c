@@ -231,7 +231,7 @@ static bool convert_args(struct binding *b)
 	for (unsigned i = 0; i < b->count; i++) {
 		struct param *p = &b->params[i];
 
-		b->args->values[i] = (struct arg_value){ .name = p->shown.name };
+		strcpy(b->args->values[i].name, p->shown.name);
 		if (b->given[i]) {
 			b->args->values[i].text = b->given[i]->text;
 		} else if (!p->shown.optional) {

@@ -5,9 +5,11 @@
 
 #include "control/rpc.h"
 
+#define COMMAND_PARAM_MAX 24
+
 /* The arguments of one call, checked and converted as the command's signature says. */
 struct arg_value {
-	const char *name;
+	char name[COMMAND_PARAM_MAX];
 	const char *text; /* NULL: not given */
 	uint64_t number;  /* bytes, ms or the plain number, by type */
 };
@@ -43,7 +45,7 @@ const struct command *command_find(const char *method);
 
 /* One word of a signature. */
 struct command_param {
-	char name[24];
+	char name[COMMAND_PARAM_MAX];
 	const char *type;
 	bool optional;
 };
