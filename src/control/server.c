@@ -17,7 +17,7 @@
 #define REPLY_ROOM ((size_t)16 << 10)
 #define REPLIES_MAX ((size_t)1 << 20)
 #define PARKED_BELOW ((size_t)64 << 10)
-#define SERVE_NS (2 * NS_PER_MS) /* a turn of all connections */
+#define SERVE_NS NS_PER_MS   /* a turn of all connections */
 #define SERVE_STEP_BYTES 8192    /* what a request counts for: the clock is read at every fourth */
 #define STALL_NS (10 * NS_PER_S)
 #define REST_NS NS_PER_S

@@ -16,7 +16,7 @@ int server_start(int listener);
    deadline alone. */
 void server_wait(uint64_t deadline_ns);
 
-/* Handles what server_wait has found, for about two milliseconds, shared between the connections. */
+/* Handles what server_wait has found, for about a millisecond, shared between the connections. */
 void server_handle(void);
 
 /* Tells the clients that asked for it how far their long commands are, ten times a second. */
