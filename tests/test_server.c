@@ -302,6 +302,34 @@ START_TEST(one_long_command_does_not_hold_up_another_client)
 }
 END_TEST
 
+/* Sixty clients with much to answer stand in front of it, and a turn is too short for all of them. */
+START_TEST(client_that_asks_little_goes_before_those_that_flood)
+{
+	static char flood[12000];
+	int floods[60], other;
+
+	for (size_t at = 0; at < sizeof(flood); at += 12)
+		memcpy(flood + at, "mt.describe\n", 12);
+	begin();
+	for (size_t i = 0; i < COUNT(floods); i++, turn()) {
+		floods[i] = client();
+		say(floods[i], flood, sizeof(flood));
+	}
+	other = client();
+	for (int i = 0; i < 3; i++)
+		turn(); /* all have been begun with, and the last one accepted */
+	for (int i = 0; i < 100; i++) {
+		say(other, USED, 12);
+		turn();
+		ck_assert_int_eq(recv(other, flood, sizeof(ZERO), MSG_DONTWAIT), sizeof(ZERO) - 1);
+	}
+	for (size_t i = 0; i < COUNT(floods); i++)
+		close(floods[i]);
+	close(other);
+	end();
+}
+END_TEST
+
 START_TEST(reset_is_answered_while_a_listing_waits_for_its_reader)
 {
 	static char rest[1 << 16];
@@ -347,4 +375,5 @@ UNIT_SUITE(server, request_may_come_byte_by_byte,
 	   bad_request_does_not_end_the_conversation, connection_too_many_is_refused_in_its_format,
 	   client_that_reads_late_loses_nothing, hang_up_cancels_the_clients_command,
 	   one_long_command_does_not_hold_up_another_client,
+	   client_that_asks_little_goes_before_those_that_flood,
 	   reset_is_answered_while_a_listing_waits_for_its_reader)

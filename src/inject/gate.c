@@ -15,7 +15,6 @@ static atomic_uint waiting;
 
 /* A step costs something even where it handles few bytes. */
 #define STEP_BYTES 128
-#define CLOCK_EVERY_BYTES ((uint64_t)32 << 10)
 
 void gate_enter_last(void)
 {
@@ -51,7 +50,7 @@ struct slice slice_of(uint64_t ns)
 bool slice_over(struct slice *s, size_t bytes)
 {
 	s->work += bytes + STEP_BYTES;
-	if (s->work >= CLOCK_EVERY_BYTES) {
+	if (s->work >= SLICE_LOOK_BYTES) {
 		s->work = 0;
 		if (clock_ns() >= s->until_ns)
 			s->until_ns = 0;

@@ -32,7 +32,9 @@ struct slice {
 
 struct slice slice_of(uint64_t ns);
 
-/* Counts one step that handled `bytes`; true once the share is used up or somebody waits. */
+/* Counts one step that handled `bytes`; true once the share is used up or somebody waits. The clock is
+   read each time that SLICE_LOOK_BYTES have been counted. */
+#define SLICE_LOOK_BYTES ((size_t)32 << 10)
 bool slice_over(struct slice *s, size_t bytes);
 
 #endif
