@@ -193,6 +193,21 @@ START_TEST(cancelled_allocation_keeps_what_was_done)
 }
 END_TEST
 
+START_TEST(small_chunk_is_never_in_hand_between_two_slices)
+{
+	struct slice none = UNIT_NO_TIME;
+	struct unit_job u;
+
+	bulk_alloc(unit_job(&u), 1, 1000, 100000);
+	for (uint64_t turns = 1; !u.done; turns++) {
+		job_run(&none);
+		ck_assert_int_eq(u.job.moving.stage, TRANSIT_IDLE);
+		ck_assert_uint_eq(hand_pool.chunks, u.job.chunks);
+		ck_assert_uint_ge(u.job.chunks + 1, turns);
+	}
+}
+END_TEST
+
 START_TEST(cancelled_large_chunk_goes_back)
 {
 	struct slice none = UNIT_NO_TIME;
@@ -213,4 +228,5 @@ UNIT_SUITE(bulk_alloc, one_chunk_of_any_size_even_nothing, random_pieces_sum_to_
 	   both_bounds_are_met, same_seed_gives_same_sizes,
 	   budgets_refusal_ends_it_and_what_succeeded_stays, failures_are_counted_and_the_rest_goes_on,
 	   heap_that_refuses_all_is_given_up, cancelled_allocation_keeps_what_was_done,
+	   small_chunk_is_never_in_hand_between_two_slices,
 	   cancelled_large_chunk_goes_back)

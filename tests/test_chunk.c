@@ -236,7 +236,32 @@ START_TEST(record_costs_at_most_16_bytes)
 }
 END_TEST
 
-UNIT_SUITE(chunk, pop_takes_the_oldest_first, walk_goes_from_newest_to_oldest,
+START_TEST(drain_takes_some_of_the_oldest_then_the_newest)
+{
+	const uint64_t oldest = 1024, count = 3000;
+	struct chunk_pool pool = { 0 };
+	struct chunk c;
+
+	push(&pool, 1, count);
+	for (uint64_t n = 1; n <= oldest; n++) {
+		ck_assert(chunk_drain(&pool, &c));
+		check_chunk(&c, n);
+	}
+	for (uint64_t n = count; n > oldest + 1; n--) {
+		ck_assert(chunk_drain(&pool, &c));
+		check_chunk(&c, n);
+	}
+	push(&pool, 7, 7); /* begins anew */
+	ck_assert(chunk_drain(&pool, &c));
+	check_chunk(&c, oldest + 1);
+	ck_assert(chunk_drain(&pool, &c));
+	ck_assert(!chunk_drain(&pool, &c));
+	ck_assert_uint_eq(pool.bytes, 0);
+	ck_assert_uint_eq(chunk_record_bytes(), 0);
+}
+END_TEST
+
+UNIT_SUITE(chunk, pop_takes_the_oldest_first, drain_takes_some_of_the_oldest_then_the_newest, walk_goes_from_newest_to_oldest,
 	   taking_from_the_middle_leaves_the_others_in_order, taking_all_in_a_walk_empties_the_pool,
 	   random_takes_and_pops_agree_with_a_plain_list,
 	   splice_appends_in_order_and_makes_cursors_stale, sizes_above_4_gib_are_exact,

@@ -157,7 +157,7 @@ START_TEST(refusals_take_nothing)
 }
 END_TEST
 
-START_TEST(drain_empties_a_pool_oldest_first)
+START_TEST(drain_empties_a_pool)
 {
 	struct chunk_pool pool = { 0 };
 	struct transit t = { 0 };
@@ -228,5 +228,5 @@ END_TEST
 
 UNIT_SUITE(transit, chunk_goes_in_and_out_whole_or_in_parts, damaged_chunk_is_counted_once,
 	   half_filled_chunk_has_no_pattern_yet, touch_decides_whether_pages_are_resident,
-	   refusals_take_nothing, drain_empties_a_pool_oldest_first,
+	   refusals_take_nothing, drain_empties_a_pool,
 	   interrupted_chunk_is_adopted_in_any_stage, cancelled_chunk_leaves_nothing_pending)

@@ -71,6 +71,10 @@ static bool alloc_step(struct job *j, struct slice *slice)
 		if (j->cancelled || !j->more)
 			return true;
 		start_one(j);
+		/* Never stop with a small one in hand: were it cancelled then, the heap's newest block would be
+		   freed first, and stay in the thread's cache with the whole heap under it. */
+		if (!move_on(j, slice))
+			return false;
 	} while (!slice_over(slice, 0));
 	return false;
 }
@@ -182,7 +186,7 @@ static enum pick pick_chunk(struct job *j, struct slice *slice, struct chunk *c)
 	if (!pool)
 		return POOL_DONE;
 	if (j->more)
-		return chunk_pop(pool, c) ? PICKED : POOL_DONE;
+		return chunk_drain(pool, c) ? PICKED : POOL_DONE;
 	return pick_fitting(j, pool, slice, c);
 }
 

@@ -22,6 +22,9 @@ _Static_assert(sizeof(struct chunk_segment) == 512, "a power of two, so that non
 static struct slab segments = SLAB_OF(struct chunk_segment);
 static uint64_t segment_count;
 
+/* Enough to fill a thread cache of glibc: 64 sizes of 7, but a heap has not all of them in equal parts. */
+#define DRAIN_OLDEST 1024
+
 static void put(struct chunk_segment *s, unsigned i, const struct chunk *c)
 {
 	s->addr[i] = c->addr;
@@ -79,6 +82,7 @@ int chunk_push(struct chunk_pool *pool, const struct chunk *c)
 	put(s, s->end++, c);
 	pool->chunks++;
 	pool->bytes += c->size;
+	pool->drained = 0;
 	return 0;
 }
 
@@ -102,6 +106,27 @@ bool chunk_pop(struct chunk_pool *pool, struct chunk *c)
 	return true;
 }
 
+static bool pop_newest(struct chunk_pool *pool, struct chunk *c)
+{
+	struct chunk_segment *s = pool->tail;
+
+	if (!s)
+		return false;
+	get(s, --s->end, c);
+	forget(pool, c);
+	if (s->first == s->end)
+		drop_segment(pool, s);
+	return true;
+}
+
+bool chunk_drain(struct chunk_pool *pool, struct chunk *c)
+{
+	if (pool->drained == DRAIN_OLDEST)
+		return pop_newest(pool, c);
+	pool->drained++;
+	return chunk_pop(pool, c);
+}
+
 void chunk_splice(struct chunk_pool *to, struct chunk_pool *from)
 {
 	if (!from->head)
@@ -115,6 +140,7 @@ void chunk_splice(struct chunk_pool *to, struct chunk_pool *from)
 	to->tail = from->tail;
 	to->chunks += from->chunks;
 	to->bytes += from->bytes;
+	to->drained = 0;
 	*from = (struct chunk_pool){ .removals = from->removals + 1 };
 }
 

@@ -28,14 +28,20 @@ struct chunk_pool {
 	uint64_t chunks;
 	uint64_t bytes;
 	uint64_t removals; /* counts up whenever a chunk leaves: a cursor from before is stale */
+	unsigned drained;  /* by chunk_drain since the last chunk came */
 };
 
 /* 0, or -ENOMEM: no room for the record; the chunk stays the caller's. */
 int chunk_push(struct chunk_pool *pool, const struct chunk *c);
 
-/* Takes the oldest out; false when empty. Oldest first, because glibc can give pages back
-   only behind the last block in use, and what is freed last stays in its thread cache. */
+/* Takes the oldest out; false when empty. */
 bool chunk_pop(struct chunk_pool *pool, struct chunk *c);
+
+/* As chunk_pop, where all are to go: a few of the oldest first, then from the newest on. glibc gives pages
+   back only behind the last block in use. What is freed first stays in its thread cache (7 blocks of each
+   size), so that has to be blocks at the heap's beginning; from then on the heap shrinks all the while,
+   instead of by gigabytes in the last call. */
+bool chunk_drain(struct chunk_pool *pool, struct chunk *c);
 
 /* Appends all of `from` to `to`; `from` is empty afterwards. Cannot fail. */
 void chunk_splice(struct chunk_pool *to, struct chunk_pool *from);
