@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* roundtrip SOCKET text|json|binrpc METHOD latency|pipelined|connect COUNT: how long one request takes.
+/* roundtrip SOCKET text|json|binrpc METHOD latency|pipelined|connect|flood COUNT: how long one request takes.
    Prints microseconds: p50, p99 and the most of COUNT round trips one after the other; the mean of COUNT requests
-   sent without waiting; p50 and p99 of connect, request, reply, close. Works against Kamailio's ctl too. */
+   sent without waiting; p50 and p99 of connect, request, reply, close. A flood is COUNT connections that send as
+   much as they can and read it, until killed. Works against Kamailio's ctl too. */
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -148,6 +149,29 @@ static void pipelined(const char *path, size_t count)
 	free(burst);
 }
 
+#define FLOODERS_MAX 64
+
+static void flood(const char *path, size_t count)
+{
+	static char burst[PIPELINE_BYTES], reply[65536];
+	struct pollfd fds[FLOODERS_MAX];
+	size_t length = 0;
+
+	if (count > FLOODERS_MAX)
+		count = FLOODERS_MAX;
+	for (; length + request_length <= sizeof(burst); length += request_length)
+		memcpy(burst + length, request, request_length);
+	for (size_t i = 0; i < count; i++)
+		fds[i] = (struct pollfd){ .fd = connect_to(path), .events = POLLIN | POLLOUT };
+	while (poll(fds, (nfds_t)count, -1) > 0)
+		for (size_t i = 0; i < count; i++) {
+			if (fds[i].revents & POLLIN && recv(fds[i].fd, reply, sizeof(reply), MSG_DONTWAIT) == 0)
+				return;
+			if (fds[i].revents & POLLOUT)
+				send(fds[i].fd, burst, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+		}
+}
+
 int main(int argc, char **argv)
 {
 	size_t count;
@@ -158,7 +182,9 @@ int main(int argc, char **argv)
 	}
 	make_request(argv[2], argv[3]);
 	count = strtoul(argv[5], NULL, 10);
-	if (strcmp(argv[4], "pipelined") == 0)
+	if (strcmp(argv[4], "flood") == 0)
+		flood(argv[1], count);
+	else if (strcmp(argv[4], "pipelined") == 0)
 		pipelined(argv[1], count);
 	else
 		latency(argv[1], count, strcmp(argv[4], "connect") == 0);

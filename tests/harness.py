@@ -118,7 +118,10 @@ class Place:
         return os.path.join(self.run, f"mtpreload.{pid}.sock")
 
     def wait_socket(self, pid):
-        wait_for(lambda: os.path.exists(self.socket(pid)), f"the socket of {pid}")
+        def appeared():
+            assert pid_lives(pid), f"{pid} has ended before its socket appeared"
+            return os.path.exists(self.socket(pid))
+        wait_for(appeared, f"the socket of {pid}")
         return self.socket(pid)
 
     def names(self):
