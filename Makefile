@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # make            builds build/libmtpreload.so and build/mtctl
 # make demo       shows it at work; HOST="redis-server --port 7777" for another host
-# make deps check installs what the tests need from Debian, then runs them
+# make deps check installs what the tests need from Debian, then runs them; check-live has more programs
 # make install    DESTDIR= PREFIX=/usr/local
 # Also: san fuzz lint bench clean. V=1 shows the commands.
 
@@ -42,7 +42,7 @@ EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all tests check demo deps bench san fuzz lint install uninstall clean
+.PHONY: all tests check check-live demo deps bench san fuzz lint install uninstall clean
 .DELETE_ON_ERROR:
 
 all: $(B)/libmtpreload.so $(B)/mtctl
@@ -105,6 +105,10 @@ tests: all $(B)/tests/unit $(VICTIMS) $(EXAMPLES)
 
 check: tests
 	B=$(B) tests/run check
+
+# Real programs, and what was seen of each for docs/programs.md.
+check-live: all
+	B=$(B) tests/run check-live
 
 $(B)/bench/%: bench/%.c $(B)/flags
 	@mkdir -p $(@D)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The live matrix: a real program is used twice, without and with the library, and everything that its
+user sees has to be the same. In between the second time it is leaked into, stress-tested and reset.
+What was seen is written to build/live, from which tests/programs makes the table in the docs."""
+
+import json
+import os
+import subprocess
+
+import harness
+from harness import BUILD, MIB, Client, Place, fact, resident, wait_for
+
+RESULTS = os.path.join(BUILD, "live")
+
+
+class Run:
+    """One of the two times. `place.path` is an empty directory for the program's files."""
+
+    def __init__(self, place, watched):
+        self.place, self.watched, self.drilled = place, watched, []
+
+    @property
+    def path(self):
+        return self.place.path
+
+    def env(self, **more):
+        """The environment to start the program with."""
+        if self.watched:
+            return self.place.environment() | more
+        return {k: v for k, v in os.environ.items()
+                if k != "LD_PRELOAD" and not k.startswith("MTPRELOAD_")} | more
+
+    def command(self, *argv, **options):
+        """Runs a command of the program to its end; (status, stdout, stderr)."""
+        options.setdefault("timeout", harness.PATIENCE_S)
+        options.setdefault("env", self.env())
+        options.setdefault("stdin", subprocess.DEVNULL)
+        done = subprocess.run(argv, capture_output=True, text=True, errors="replace", **options)
+        return done.returncode, done.stdout, done.stderr
+
+    def drill(self, pid):
+        """With the library: leaks into the process, runs a timed test in it, takes it all back. Without:
+        nothing. The library has to be at work in it."""
+        if not self.watched:
+            return
+        with Client(self.place.wait_socket(pid)) as client:
+            info = client.call("mt.info")
+            before = resident(pid)
+            client.call("mt.mem_alloc", "8m")
+            client.call("mt.mem_rnd_alloc", 1, 2000, "1m")
+            grown = resident(pid) - before
+            assert grown > 8 * MIB, f"grew by {grown} only"
+            number = client.call("mt.mem_test_start", 1, 64, 256, 1, 2, "1h", "k")
+            wait_for(lambda: client.call("mt.mem_test_list", number)[0]["overflows"] > 0,
+                     "the test to have freed once")
+            held = client.call("mt.mem_used")
+            assert client.call("mt.reset") >= 9 * MIB, held
+            assert client.call("mt.mem_used") == 0
+            self.drilled.append({"program": info["program"], "allocator": info["allocator"],
+                                 "in_path": info["in_path"]})
+
+
+def program(name, version, drilled=True):
+    """Marks a function that uses a program through the Run it is given and returns what its user saw:
+    anything that can be compared. `version` is the command that prints it. `drilled`: it lives long enough
+    to be injected into."""
+    def mark(function):
+        def once(watched):
+            with Place() as place:
+                run = Run(place, watched)
+                seen = function(run)
+                # Both kinds of leftovers: names of ours, which nobody may leave, and processes.
+                wait_for(lambda: place.names() == [], f"no names to be left: {place.names()}")
+            return seen, run.drilled
+
+        def compare():
+            plain, _ = once(False)
+            seen, drills = once(True)
+            assert seen == plain, f"with the library: {seen!r}\nwithout: {plain!r}"
+            assert bool(drills) == drilled, "it was not injected into"
+            write(name, version, drills)
+        compare.__name__ = function.__name__
+        return fact(compare)
+    return mark
+
+
+def write(name, version, drills):
+    """For the table of programs."""
+    done = subprocess.run(version, shell=True, capture_output=True, text=True)
+    line = next((word for word in (done.stdout + done.stderr).splitlines() if word.strip()), "")
+    os.makedirs(RESULTS, exist_ok=True)
+    with open(os.path.join(RESULTS, name.replace("/", "-") + ".json"), "w") as file:
+        json.dump({"name": name, "version": line.strip(), "drilled": len(drills),
+                   "programs": sorted({d["program"] for d in drills}),
+                   "allocators": sorted({d["allocator"] for d in drills}),
+                   "in_path": all(d["in_path"] for d in drills)}, file)
