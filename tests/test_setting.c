@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/fork.h"
 #include "inject/budget.h"
 #include "inject/content.h"
 #include "inject/sched.h"
@@ -31,6 +32,13 @@ START_TEST(values_have_to_be_of_their_type_and_range)
 		{ "max_bytes", "1.5k", 0, 1536 },
 		{ "max_bytes", "18446744073709551616", -ERANGE, 1536 },
 		{ "seed", "18446744073709551615", 0, UINT64_MAX },
+		{ "fork", "off", 0, FORK_OFF },
+		{ "fork", "of", -EINVAL, FORK_OFF },
+		{ "fork", "offf", -EINVAL, FORK_OFF },
+		{ "fork", "", -EINVAL, FORK_OFF },
+		{ "fork", "1", -EINVAL, FORK_OFF },
+		{ "fork", "follow|off", -EINVAL, FORK_OFF },
+		{ "fork", "follow", 0, FORK_FOLLOW },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {

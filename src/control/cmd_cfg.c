@@ -49,7 +49,7 @@ void cmd_cfg_get(const struct args *a, struct reply *r)
 
 	if (!group_is_ours(a, r) || !(s = find_or_fault(a, r)))
 		return;
-	if (s->type == SETTING_TEXT)
+	if (setting_is_text(s))
 		reply_text(r, NULL, setting_text(s));
 	else
 		reply_number(r, NULL, atomic_load(s->value));
@@ -73,7 +73,7 @@ void cmd_cfg_set_int(const struct args *a, struct reply *r)
 
 	if (!group_is_ours(a, r) || !(s = find_or_fault(a, r)))
 		return;
-	if (s->type == SETTING_TEXT)
+	if (setting_is_text(s))
 		reply_fault(r, 400, "%s is a string: use cfg.set_now_string", s->name);
 	else
 		set(s, arg_text(a, "value"), r);

@@ -43,7 +43,7 @@ static void info_settings(struct reply *r)
 	for (unsigned i = 0; i < setting_count; i++) {
 		const struct setting *s = &settings[i];
 
-		if (s->type == SETTING_TEXT)
+		if (setting_is_text(s))
 			reply_text(r, s->name, setting_text(s));
 		else
 			reply_number(r, s->name, atomic_load(s->value));
@@ -128,13 +128,14 @@ static void describe_setting(struct reply *r, const struct setting *s)
 	static const char *const types[] = {
 		[SETTING_NUMBER] = "number",
 		[SETTING_SIZE] = "size",
+		[SETTING_CHOICE] = "choice",
 		[SETTING_TEXT] = "text",
 	};
 
 	reply_open(r, NULL, '{');
 	reply_text(r, "name", s->name);
 	reply_text(r, "type", types[s->type]);
-	if (s->type != SETTING_TEXT) {
+	if (!setting_is_text(s)) {
 		reply_number(r, "least", s->least);
 		reply_number(r, "most", s->most);
 	}

@@ -8,6 +8,8 @@
 #include "host/real.h"
 #include "inject/gate.h"
 
+_Atomic uint64_t fork_mode;
+
 static void (*child_hook)(void);
 
 static void in_child(void)

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/prng.h"
 #include "base/units.h"
+#include "control/fork.h"
 #include "inject/budget.h"
 #include "inject/bulk.h"
 #include "inject/content.h"
@@ -55,9 +56,33 @@ const struct setting *setting_find(const char *name)
 	return NULL;
 }
 
+bool setting_is_text(const struct setting *s)
+{
+	return s->type == SETTING_TEXT || s->type == SETTING_CHOICE;
+}
+
+/* The word at this place in "follow|off", and its length. */
+static const char *word_at(const struct setting *s, uint64_t index, size_t *length)
+{
+	const char *at = s->unit;
+
+	for (; index; index--)
+		at += strcspn(at, "|") + 1;
+	*length = strcspn(at, "|");
+	return at;
+}
+
 const char *setting_text(const struct setting *s)
 {
-	return s->type == SETTING_TEXT ? log_path : "";
+	static char word[32];
+	const char *at;
+	size_t length;
+
+	if (s->type == SETTING_TEXT)
+		return log_path;
+	at = word_at(s, atomic_load(s->value), &length);
+	snprintf(word, sizeof(word), "%.*s", (int)length, at);
+	return word;
 }
 
 char *setting_forms(const struct setting *s, char forms[SETTING_FORMS_MAX])
@@ -66,6 +91,8 @@ char *setting_forms(const struct setting *s, char forms[SETTING_FORMS_MAX])
 
 	if (s->type == SETTING_TEXT)
 		snprintf(forms, SETTING_FORMS_MAX, "an absolute path, or nothing");
+	else if (s->type == SETTING_CHOICE)
+		snprintf(forms, SETTING_FORMS_MAX, "%s", s->unit);
 	else if (s->most == UINT64_MAX)
 		snprintf(forms, SETTING_FORMS_MAX, "%s", what);
 	else
@@ -74,10 +101,27 @@ char *setting_forms(const struct setting *s, char forms[SETTING_FORMS_MAX])
 	return forms;
 }
 
+static int parse_choice(const struct setting *s, const char *text, uint64_t *value)
+{
+	size_t length;
+
+	for (*value = 0; *value <= s->most; ++*value) {
+		const char *word = word_at(s, *value, &length);
+
+		if (strlen(text) == length && strncmp(word, text, length) == 0)
+			return 0;
+	}
+	return -EINVAL;
+}
+
 static int parse(const struct setting *s, const char *text, uint64_t *value)
 {
-	int rc = s->type == SETTING_SIZE ? units_parse_size(text, 0, value) :
-					   units_parse_number(text, value);
+	int rc;
+
+	if (s->type == SETTING_CHOICE)
+		return parse_choice(s, text, value);
+	rc = s->type == SETTING_SIZE ? units_parse_size(text, 0, value) :
+				       units_parse_number(text, value);
 
 	if (rc == 0 && (*value < s->least || *value > s->most))
 		rc = -ERANGE;

@@ -10,7 +10,7 @@
 #define SETTING_GROUP "malloc_test"
 #define SETTING_TEXT_MAX 256
 
-enum setting_type { SETTING_NUMBER, SETTING_SIZE, SETTING_TEXT };
+enum setting_type { SETTING_NUMBER, SETTING_SIZE, SETTING_CHOICE, SETTING_TEXT };
 
 /* One row of settings.def. */
 struct setting {
@@ -18,7 +18,7 @@ struct setting {
 	enum setting_type type;
 	_Atomic uint64_t *value; /* NULL for a text */
 	uint64_t least, most;    /* of a text: its length */
-	const char *initial, *unit;
+	const char *initial, *unit; /* of a choice: its words, as "follow|off" */
 	int (*changed)(void); /* on our thread; 0, or -errno: the change is undone */
 	const char *help;
 };
@@ -28,7 +28,10 @@ extern const unsigned setting_count;
 
 const struct setting *setting_find(const char *name);
 
-/* The present value of a text setting. */
+/* Is its value a word, not a number? */
+bool setting_is_text(const struct setting *s);
+
+/* The present value of a text or a choice. It lives until the next call. */
 const char *setting_text(const struct setting *s);
 
 /* Sets from text. 0, or -EINVAL (not of its type), -ERANGE (outside its range), or the error of
