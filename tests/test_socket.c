@@ -89,6 +89,23 @@ START_TEST(nothing_is_bound_once_the_process_ends)
 }
 END_TEST
 
+START_TEST(name_that_was_withdrawn_may_be_bound_again)
+{
+	int fd;
+
+	begin(NULL, false);
+	for (int i = 0; i < 3; i++) {
+		fd = socket_open();
+		ck_assert_int_ge(fd, 0);
+		ck_assert(answers(socket_path()));
+		close(fd);
+		socket_withdraw();
+		ck_assert_str_eq(socket_path(), "");
+	}
+	ck_assert_int_eq(rmdir(directory), 0); /* nothing is left in it */
+}
+END_TEST
+
 START_TEST(child_does_not_remove_its_parents_name)
 {
 	int fd, status;
@@ -189,6 +206,6 @@ END_TEST
 
 /* The tests of fixed names come last: what was read from the environment stays in the process. */
 UNIT_SUITE(socket, socket_listens_under_our_pid_for_us_alone, nothing_is_bound_once_the_process_ends,
-	   child_does_not_remove_its_parents_name,
+	   name_that_was_withdrawn_may_be_bound_again, child_does_not_remove_its_parents_name,
 	   name_left_by_a_killed_process_of_our_pid_is_replaced,
 	   fixed_name_has_the_pid_where_it_says_so, fixed_name_that_is_taken_is_left_to_its_owner)

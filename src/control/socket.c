@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +70,8 @@ static bool is_live(int dir_fd, const char *name)
 	return live;
 }
 
-/* The mode is set on the socket before it has a name, since umask belongs to the host. */
+/* umask belongs to the host: the mode is set on the socket before it has a name, so that it is never too wide,
+   and on the name, in case umask has taken too much of it. */
 static int listen_as(int dir_fd, const char *name)
 {
 	struct sockaddr_un address;
@@ -83,7 +85,8 @@ static int listen_as(int dir_fd, const char *name)
 		return -errno;
 	unlinkat(dir_fd, name, 0); /* left by a process of our pid that was killed just here */
 	if (fchmod(fd, 0600) == 0 &&
-	    bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, BACKLOG) == 0)
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+	    fchmodat(dir_fd, name, 0600, 0) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;
 	rc = -errno;
 	unlinkat(dir_fd, name, 0);
@@ -126,6 +129,28 @@ static int open_in_rundir(void)
 	return fd;
 }
 
+/* No directory can be written: a name that no file system knows, @mtpreload.PID. Peers are checked as ever,
+   and it goes when its socket does. */
+static int open_abstract(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int n = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "mtpreload.%d", (int)getpid());
+	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), rc;
+	int binding = NAME_BINDING;
+
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&address, size) == 0 && listen(fd, BACKLOG) == 0) {
+		snprintf(path, sizeof(path), "@%s", address.sun_path + 1);
+		if (atomic_compare_exchange_strong(&state, &binding, NAME_BOUND))
+			return fd;
+	}
+	rc = -errno;
+	close(fd);
+	return rc ? rc : -EIO;
+}
+
 static int search_rundirs(void)
 {
 	struct rundir_env env = { env_dir, env_runtime, env_xdg };
@@ -139,9 +164,9 @@ static int search_rundirs(void)
 		for (int try = 0; try < TRIES && fd == -ENOENT; try++)
 			fd = open_in_rundir();
 		if (fd >= 0)
-			break;
+			return fd;
 	}
-	return fd;
+	return open_abstract();
 }
 
 /* $MTPRELOAD_SOCKET with %p replaced by the pid; without %p, a child gets .PID behind it. Room is left
@@ -211,6 +236,8 @@ static void prune_siblings(void)
 
 static void remove_name(bool prune)
 {
+	if (*path != '/')
+		return;
 	unlink(path);
 	if (prune && !env_socket[0])
 		prune_siblings();
@@ -233,6 +260,14 @@ void socket_remove(bool prune)
 	for (int i = 0; was == NAME_BINDING && i < 100 && atomic_load(&at_work); i++)
 		nanosleep(&moment, NULL);
 	errno = saved;
+}
+
+void socket_withdraw(void)
+{
+	int bound = NAME_BOUND;
+
+	if (owner == getpid() && atomic_compare_exchange_strong(&state, &bound, NAME_NONE) && *path == '/')
+		unlink(path);
 }
 
 void socket_begin(bool forked)

@@ -17,6 +17,9 @@ int socket_open(void);
    afterwards. With `prune` the names of dead processes go too (2 KiB more of stack). */
 void socket_remove(bool prune);
 
+/* Removes the name while the process goes on; it may be bound again. Our thread. */
+void socket_withdraw(void);
+
 /* Before the thread starts: in the first process, and in each forked child, where the name is the
    parent's. */
 void socket_begin(bool forked);
