@@ -3,6 +3,8 @@
    table, which points straight at the next allocator unless something is being watched. Runs on
    the host's threads, from its first allocation to its last. */
 #include <malloc.h>
+#include <sched.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -80,6 +82,30 @@ EXPORT void _exit(int status)
 EXPORT void _Exit(int status)
 {
 	_exit(status);
+}
+
+/* These look at the whole process, and many of them are refused where it has a second thread: so ours is
+   not there meanwhile, and follows the caller into its new namespaces. It does not matter to the rest. */
+#define LEAVES_US_ALONE (CLONE_FILES | CLONE_NEWPID)
+
+EXPORT int unshare(int flags)
+{
+	bool paused = flags & ~LEAVES_US_ALONE && control_pause();
+	int rc = (int)syscall(SYS_unshare, flags);
+
+	if (paused)
+		control_resume();
+	return rc;
+}
+
+EXPORT int setns(int fd, int type)
+{
+	bool paused = type != CLONE_NEWPID && control_pause();
+	int rc = (int)syscall(SYS_setns, fd, type);
+
+	if (paused)
+		control_resume();
+	return rc;
 }
 
 EXPORT int mt_mem_alloc(size_t size)

@@ -23,7 +23,7 @@ static void turn(void)
 {
 	struct slice slice = slice_of(NS_PER_S);
 
-	server_wait(0);
+	server_wait(0, -1);
 	server_handle();
 	sched_run(NS_PER_S);
 	job_run(&slice);
@@ -248,7 +248,7 @@ static void start_job(void)
 {
 	for (int i = 0; !job_any(); i++) {
 		ck_assert_int_lt(i, 100);
-		server_wait(0);
+		server_wait(0, -1);
 		server_handle();
 	}
 }
@@ -266,7 +266,7 @@ START_TEST(hang_up_cancels_the_clients_command)
 	close(fd);
 	for (int i = 0; job_any(); i++) {
 		ck_assert_int_lt(i, 1000);
-		server_wait(0);
+		server_wait(0, -1);
 		server_handle();
 		job_run(&none);
 	}
@@ -289,7 +289,7 @@ START_TEST(one_long_command_does_not_hold_up_another_client)
 	job_run(&none);
 	say(other, "mt.status\n", 10);
 	for (int i = 0; i < 10; i++) {
-		server_wait(0);
+		server_wait(0, -1);
 		server_handle();
 	}
 	ck_assert(job_any());

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -69,4 +70,39 @@ START_TEST(thread_keeps_to_itself)
 }
 END_TEST
 
-UNIT_SUITE(thread, thread_keeps_to_itself)
+static struct sleeper sleeper;
+
+static void *sleep_until_woken(void *unused)
+{
+	struct pollfd wake;
+
+	(void)unused;
+	found.rc = thread_settle();
+	thread_can_be_woken(&sleeper);
+	sem_post(&finished);
+	wake = (struct pollfd){ .fd = sleeper.fd, .events = POLLIN };
+	poll(&wake, 1, -1);
+	return NULL;
+}
+
+START_TEST(thread_is_woken_without_a_descriptor_and_seen_to_be_gone)
+{
+	pid_t tid;
+	int before = dup(0);
+
+	ck_assert_int_eq(sem_init(&finished, 0, 0), 0);
+	ck_assert_int_eq(thread_start(sleep_until_woken), 0);
+	ck_assert_int_eq(sem_wait(&finished), 0);
+	tid = atomic_load(&sleeper.tid);
+	ck_assert_int_ge(sleeper.fd, 3);
+	ck_assert_int_eq(tgkill(getpid(), tid, 0), 0);
+	thread_wake(&sleeper);
+	thread_wait_gone(tid);
+	ck_assert_int_lt(tgkill(getpid(), tid, 0), 0);
+	ck_assert_int_eq(dup(0), before + 1); /* lowest numbers are as free as before */
+	close(before);
+	close(before + 1);
+}
+END_TEST
+
+UNIT_SUITE(thread, thread_keeps_to_itself, thread_is_woken_without_a_descriptor_and_seen_to_be_gone)

@@ -10,11 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/fork.h"
+#include "control/last.h"
 #include "control/server.h"
 #include "control/setting.h"
 #include "control/socket.h"
@@ -30,6 +32,9 @@
 #define SLICE_NS (NS_PER_MS / 2)
 
 static atomic_bool active;
+static struct sleeper us;
+static atomic_bool stopping;
+static pid_t owner; /* the process that our thread belongs to */
 static uint64_t start_ns;
 static char trouble[128];
 static char program[64];
@@ -91,9 +96,10 @@ static void *run(void *unused)
 		atomic_store(&active, false); /* without a table of our own we would be noticed */
 		return NULL;
 	}
+	thread_can_be_woken(&us);
 	gate_enter_last();
 	setting_start();
-	for (;;) {
+	while (!atomic_load(&stopping)) {
 		bind_ns = try_to_bind(bind_ns);
 		server_handle();
 		sched_run(SLICE_NS);
@@ -102,9 +108,13 @@ static void *run(void *unused)
 			server_tell_progress();
 		uint64_t next_ns = job_any() ? 0 : earlier(bind_ns, sched_next_ns());
 		gate_leave();
-		server_wait(next_ns);
+		server_wait(next_ns, us.fd);
 		gate_enter_last();
 	}
+	server_stop();
+	socket_withdraw();
+	log_forget();
+	gate_leave();
 	return NULL;
 }
 
@@ -113,20 +123,49 @@ static void start_thread(void)
 	int saved = errno;
 
 	start_ns = clock_ns();
+	owner = getpid();
+	atomic_store(&stopping, false);
+	atomic_store(&us.tid, 0);
 	atomic_store(&active, true);
 	if (thread_start(run) < 0)
 		atomic_store(&active, false);
 	errno = saved;
 }
 
+bool control_pause(void)
+{
+	const struct timespec moment = { .tv_nsec = 50000 };
+	pid_t tid;
+
+	if (!control_is_active() || owner != getpid() || atomic_exchange(&stopping, true))
+		return false;
+	while (control_is_active() && !(tid = atomic_load(&us.tid)))
+		nanosleep(&moment, NULL); /* it has only just been started */
+	if (!control_is_active())
+		return false;
+	thread_wake(&us);
+	thread_wait_gone(tid);
+	atomic_store(&active, false);
+	return true;
+}
+
+void control_resume(void)
+{
+	start_thread();
+}
+
 /* In the child, whose only thread this is. What the parent had injected is in our heap too. */
 static void restart_in_child(void)
 {
+	bool follow = control_is_active() && atomic_load(&fork_mode) == FORK_FOLLOW;
+
 	server_forget();
 	socket_begin(true);
 	log_forget();
 	bulk_adopt();
-	if (atomic_load(&active))
+	last_in_child();
+	atomic_store(&active, false);
+	if (follow)
 		start_thread();
 }
 
@@ -162,6 +201,7 @@ void control_start(void)
 	setting_read_environment();
 	socket_read_environment();
 	socket_begin(false);
+	last_begin();
 	if (fork_follow(restart_in_child) == 0)
 		start_thread();
 	errno = saved;

@@ -18,6 +18,12 @@ void control_start(void);
    handler; only removes the socket. Keeps errno. */
 void control_stop(bool quick);
 
+/* Ends our thread, and what clients have connected with it; what is held stays. False where there was
+   nothing to end: no thread, or not of this process (a vfork child). control_resume starts it
+   again. Any of the host's threads; keep errno. */
+bool control_pause(void);
+void control_resume(void);
+
 /* Is our thread running in this process? Any thread. */
 bool control_is_active(void);
 

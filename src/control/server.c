@@ -27,8 +27,9 @@ static uint64_t rest_until_ns;  /* accept found no descriptor */
 static uint64_t rest_from_closed; /* as many connections had been closed then */
 static uint64_t last_request_ns, linger_until_ns;
 
-static struct pollfd polled[SLOTS + 1];
-static struct conn *polled_conn[SLOTS + 1];
+/* The listener, if it may be connected to; the connections; what wakes us. */
+static struct pollfd polled[SLOTS + 2];
+static struct conn *polled_conn[SLOTS + 2];
 static unsigned polled_count;
 
 static uid_t overflow_uid = 65534;
@@ -40,6 +41,17 @@ int server_start(int fd)
 			return -ENOMEM;
 	listener = fd;
 	return 0;
+}
+
+void server_stop(void)
+{
+	for (unsigned i = 0; i < SLOTS; i++)
+		if (conns[i].state == CONN_OPEN || conns[i].state == CONN_CLOSING)
+			conn_hang_up(&conns[i]);
+	if (listener >= 0)
+		close(listener);
+	listener = -1;
+	polled_count = 0;
 }
 
 void server_forget(void)
@@ -128,7 +140,7 @@ static bool is_resting(uint64_t now_ns)
 	return now_ns < rest_until_ns && conn_closed() == rest_from_closed;
 }
 
-void server_wait(uint64_t deadline_ns)
+void server_wait(uint64_t deadline_ns, int wake_fd)
 {
 	uint64_t now = clock_ns();
 	struct timespec left;
@@ -148,6 +160,7 @@ void server_wait(uint64_t deadline_ns)
 			deadline_ns = 0;
 		deadline_ns = earlier(deadline_ns, conn_patience_ns(c));
 	}
+	add_polled(wake_fd, POLLIN, NULL); /* poll passes over -1 */
 	if (linger(now, deadline_ns))
 		return;
 	/* The scheduler may let a thread that never sleeps run on until its next tick, 4 ms at 250 Hz, while
@@ -218,7 +231,7 @@ static void serve_those(bool behind, struct slice *turn)
 
 static bool newcomer_came(void)
 {
-	return polled_count && !polled_conn[0] && polled[0].revents & POLLIN;
+	return polled_count && polled[0].fd == listener && polled[0].revents & POLLIN;
 }
 
 void server_handle(void)

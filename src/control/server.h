@@ -12,9 +12,9 @@
    they work when the system has no more memory for us. 0 or -ENOMEM. */
 int server_start(int listener);
 
-/* Waits for the clients, or until `deadline_ns`; outside the gate. Without a listener, for the
-   deadline alone. */
-void server_wait(uint64_t deadline_ns);
+/* Waits for the clients, until `deadline_ns`, or for `wake_fd` (-1: none) to become readable; outside the
+   gate. Without a listener, for the other two. */
+void server_wait(uint64_t deadline_ns, int wake_fd);
 
 /* Handles what server_wait has found, for about a millisecond, shared between the connections. */
 void server_handle(void);
@@ -24,6 +24,9 @@ void server_tell_progress(void);
 
 /* How many clients there are. */
 unsigned server_clients(void);
+
+/* Closes all connections and the listener. */
+void server_stop(void);
 
 /* In a forked child: the connections are the parent's. */
 void server_forget(void);

@@ -8,10 +8,14 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STACK_BYTES ((size_t)128 << 10)
@@ -107,4 +111,42 @@ int thread_settle(void)
 	if (syscall(SYS_close_range, 0u, ~0u, CLOSE_RANGE_UNSHARE) < 0)
 		rc = copy_and_close();
 	return rc ? rc : fill_standard();
+}
+
+/* To wake a thread whose descriptors are its own takes a signal. This one belongs to the C library, for
+   pthread_cancel (glibc) and timers (musl): no host sends or blocks it, and nobody cancels our thread. It is
+   blocked there alone, so no handler runs; the kernel keeps it for the signalfd. */
+#define WAKE_SIGNAL 32
+
+/* The kernel's set: pthread_sigmask and signalfd(3) leave this signal out. */
+static const uint64_t wake_set = UINT64_C(1) << (WAKE_SIGNAL - 1);
+
+void thread_can_be_woken(struct sleeper *s)
+{
+	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &wake_set, NULL, sizeof(wake_set));
+	s->fd = (int)syscall(SYS_signalfd4, -1, &wake_set, sizeof(wake_set),
+			     SFD_NONBLOCK | SFD_CLOEXEC);
+	atomic_store(&s->tid, (pid_t)syscall(SYS_gettid));
+}
+
+void thread_wake(struct sleeper *s)
+{
+	int saved = errno;
+	pid_t tid = atomic_load(&s->tid);
+
+	if (tid)
+		syscall(SYS_tgkill, getpid(), tid, WAKE_SIGNAL);
+	errno = saved;
+}
+
+#define GONE_TRIES 20000 /* of 50 us: a second */
+
+void thread_wait_gone(pid_t tid)
+{
+	const struct timespec moment = { .tv_nsec = 50000 };
+	int saved = errno;
+
+	for (int i = 0; i < GONE_TRIES && syscall(SYS_tgkill, getpid(), tid, 0) == 0; i++)
+		nanosleep(&moment, NULL);
+	errno = saved;
 }

@@ -3,6 +3,9 @@
 #ifndef MT_CONTROL_THREAD_H
 #define MT_CONTROL_THREAD_H
 
+#include <stdbool.h>
+#include <sys/types.h>
+
 /* Starts a detached thread with all signals blocked and a small stack. 0 or -errno. Host's
    thread; its signal mask is as before afterwards. */
 int thread_start(void *(*run)(void *));
@@ -10,5 +13,20 @@ int thread_start(void *(*run)(void *));
 /* Gives the calling thread its name and a descriptor table of its own, with nothing of the host's
    in it and harmless descriptors as 0, 1 and 2. 0, or -errno: then it must open nothing. */
 int thread_settle(void);
+
+/* A thread of ours that others may wake out of poll. */
+struct sleeper {
+	_Atomic pid_t tid; /* 0: does not run */
+	int fd;            /* in its own table: readable once it has been woken; -1: it cannot be */
+};
+
+/* On that thread, after thread_settle. */
+void thread_can_be_woken(struct sleeper *s);
+
+/* Any thread, and a signal handler. Takes no descriptor. */
+void thread_wake(struct sleeper *s);
+
+/* Waits until the kernel does not know the thread any more, which is a moment after it has returned. */
+void thread_wait_gone(pid_t tid);
 
 #endif

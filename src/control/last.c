@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A thread that exists only once the main thread has ended: it waits for the host's others. It keeps the
+   host's descriptors, since it is to flush the host's streams, and so opens nothing. */
+#include "last.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "control/control.h"
+
+#define LOOK_FIRST_NS NS_PER_MS
+#define LOOK_LAST_NS (50 * NS_PER_MS)
+
+/* What /proc/PID/task counts as links besides the threads. */
+#define TASK_LINKS 2
+
+static pthread_key_t main_thread;
+static bool has_key;
+static sigset_t main_mask;
+
+/* How many threads the process has, the ended main thread among them; 0 without /proc. */
+static unsigned count_threads(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/task", &st) == 0 && st.st_nlink > TASK_LINKS ?
+		       (unsigned)st.st_nlink - TASK_LINKS :
+		       0;
+}
+
+/* It has ended once it has no address space any more. */
+static bool main_has_ended(void)
+{
+	char path[64], target[1];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/exe", (int)getpid());
+	return readlink(path, target, sizeof(target)) < 0;
+}
+
+static void *wait_for_others(void *unused)
+{
+	uint64_t look_ns = LOOK_FIRST_NS;
+
+	(void)unused;
+	prctl(PR_SET_NAME, "mtpreload-exit", 0, 0, 0);
+	while (count_threads()) {
+		/* The main thread, this one, and the one that obeys commands. */
+		if (count_threads() == 2u + control_is_active() && main_has_ended()) {
+			pthread_sigmask(SIG_SETMASK, &main_mask, NULL);
+			exit(0);
+		}
+		nanosleep(&(struct timespec){ .tv_nsec = (long)look_ns }, NULL);
+		look_ns = look_ns * 2 < LOOK_LAST_NS ? look_ns * 2 : LOOK_LAST_NS;
+	}
+	control_pause(); /* nothing can be seen: leave, and the process ends by itself */
+	return NULL;
+}
+
+/* A destructor of thread specific data: the main thread ends, the process goes on. */
+static void main_ends(void *unused)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	sigset_t all;
+	int rc;
+
+	(void)unused;
+	if (!control_is_active())
+		return;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &main_mask);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	/* The default stack: the host's exit handlers will run on it. */
+	rc = pthread_create(&thread, &attr, wait_for_others, NULL);
+	pthread_attr_destroy(&attr);
+	pthread_sigmask(SIG_SETMASK, &main_mask, NULL);
+	if (rc)
+		control_pause();
+}
+
+void last_in_child(void)
+{
+	if (has_key)
+		pthread_setspecific(main_thread, &has_key);
+}
+
+void last_begin(void)
+{
+	has_key = pthread_key_create(&main_thread, main_ends) == 0;
+	last_in_child();
+}
