@@ -87,6 +87,11 @@ $(B)/tests/host_%: tests/host_%.c $(B)/flags
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -fvisibility=default -fno-builtin $< -o $@ $(LIB_LIBS)
 
+$(B)/tests/plugin.so: tests/plugin.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -fPIC -shared -fvisibility=default -fno-builtin $< -o $@
+
 # Position dependent, so that malloc's address is a stub in the executable.
 $(B)/tests/host_address: ALL_CFLAGS += -fno-pie -no-pie
 
@@ -101,7 +106,7 @@ deps:
 	tests/deps
 
 # All that the tests run, without running it.
-tests: all $(B)/tests/unit $(VICTIMS) $(EXAMPLES)
+tests: all $(B)/tests/unit $(VICTIMS) $(B)/tests/plugin.so $(EXAMPLES)
 
 check: tests
 	B=$(B) tests/run check

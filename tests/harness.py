@@ -21,6 +21,8 @@ MTCTL = os.path.join(BUILD, "mtctl")
 MIB = 1 << 20
 PATIENCE_S = 60  # how long a condition may take before the test is wrong, on any machine
 
+PIPES = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
 _facts = []
 
 
@@ -69,9 +71,11 @@ def wait_for(condition, what):
 
 
 def pid_lives(pid):
+    """Its main thread alone may have ended."""
     try:
         with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+            ended = stat.read().rsplit(")", 1)[1].split()[0] == "Z"
+        return not ended or len(os.listdir(f"/proc/{pid}/task")) > 1
     except OSError:
         return False
 
@@ -93,6 +97,15 @@ def resident(pid):
     raise AssertionError("no Rss")
 
 
+def victim(name):
+    return os.path.join(BUILD, "tests", "host_" + name)
+
+
+def without_library():
+    return {k: v for k, v in os.environ.items()
+            if k != "LD_PRELOAD" and not k.startswith("MTPRELOAD_")}
+
+
 class Place:
     """A temporary directory with a directory for sockets in it."""
 
@@ -109,7 +122,7 @@ class Place:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def environment(self, **settings):
-        env = {k: v for k, v in os.environ.items() if not k.startswith("MTPRELOAD_")}
+        env = without_library()
         env.update(LD_PRELOAD=LIB, MTPRELOAD_DIR=self.run)
         env.update({"MTPRELOAD_" + k.upper(): str(v) for k, v in settings.items()})
         return env
@@ -146,6 +159,18 @@ class Program:
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             if stream:
                 stream.close()
+
+    def tell(self, line="\n"):
+        self.process.stdin.write(line)
+        self.process.stdin.flush()
+
+    def hear(self):
+        return self.process.stdout.readline()
+
+    def finish(self):
+        """Ends its input; what it still prints, and its status."""
+        out, _ = self.process.communicate("", timeout=PATIENCE_S)
+        return out, self.process.returncode
 
     def stop(self, number=signal.SIGTERM):
         """Ends it gracefully; its status."""

@@ -11,20 +11,8 @@ import subprocess
 import sys
 import threading
 
-from harness import (BUILD, LIB, MIB, PATIENCE_S, TOP, Client, Place, Program, equal, fact,
-                     resident, run_facts, wait_for)
-
-PIPES = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-
-def victim(name):
-    return os.path.join(BUILD, "tests", "host_" + name)
-
-
-def without_library():
-    return {k: v for k, v in os.environ.items()
-            if k != "LD_PRELOAD" and not k.startswith("MTPRELOAD_")}
-
+from harness import (LIB, MIB, PATIENCE_S, PIPES, TOP, Client, Place, Program, equal, fact,
+                     resident, run_facts, victim, wait_for, without_library)
 
 def quiet_output(env, place=None):
     """What host_quiet prints and how it ends; under the library, with commands in between."""

@@ -1,0 +1,395 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""What hosts do with their threads, rights, descriptors, namespaces and children: each victim has to behave
+with the library as without it, and where it lives long enough, to obey."""
+
+import os
+import socket
+import subprocess
+
+from harness import (BUILD, LIB, MIB, PATIENCE_S, PIPES, Client, Place, Program, equal, fact,
+                     resident, run_facts, victim, wait_for, without_library)
+
+PLUGIN = os.path.join(BUILD, "tests", "plugin.so")
+
+
+def outcome(argv, env, line=""):
+    done = subprocess.run(argv, env=env, input=line, capture_output=True, text=True,
+                          timeout=2 * PATIENCE_S)
+    return done.returncode, done.stdout, done.stderr
+
+
+def same_with_and_without(*argv, line="", **settings):
+    """Runs it both ways to its end; what it printed."""
+    plain = outcome(argv, without_library(), line)
+    with Place() as place:
+        equal(outcome(argv, place.environment(**settings), line), plain, " ".join(argv))
+        equal(place.names(), [])
+    return plain
+
+
+def obeys(path):
+    """Leaks, looks, takes back."""
+    with Client(path) as client:
+        pid = client.call("mt.info")["pid"]
+        before = client.call("mt.mem_used")
+        client.call("mt.mem_alloc", "1m")
+        equal(client.call("mt.mem_used") - before, MIB)
+        client.call("mt.reset")
+        equal(client.call("mt.mem_used"), 0)
+        return pid
+
+
+def abstract(pid):
+    return f"\0mtpreload.{pid}"
+
+
+def connects(path):
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+            return True
+        except ConnectionRefusedError:
+            return False
+
+
+@fact
+def a_process_whose_main_thread_has_ended_obeys_and_ends_with_its_last_thread():
+    wanted = outcome([victim("last"), "main"], without_library(), "x\n")
+    equal(wanted, (0, "line 120\nat exit\n", ""))
+    with Place() as place, Program([victim("last"), "main"], env=place.environment(),
+                                   **PIPES) as host:
+        obeys(place.wait_socket(host.pid))
+        host.tell("x\n")
+        equal(host.finish(), (wanted[1], wanted[0]))
+        equal(place.names(), [])
+
+
+@fact
+def a_child_of_a_thread_ends_when_that_threads_function_returns():
+    code, out, _ = same_with_and_without(victim("last"), "fork")
+    equal(code, 5)
+    assert "child status 0" in out, out
+
+
+@fact
+def no_signal_of_the_hosts_is_taken():
+    wanted = "ready\n2000 by sigwait, 2000 by signalfd\n"
+    with Place() as place, Program([victim("signals")], env=place.environment(), **PIPES) as host:
+        with Client(place.wait_socket(host.pid)) as client:
+            client.call("mt.mem_test_start", 1, 100, "1m", 1, 1, "1h")
+            host.tell()
+            equal(host.finish(), (wanted, 0))
+
+
+@fact
+def calls_that_want_a_single_thread_are_granted():
+    code, out, _ = same_with_and_without(victim("alone"), line="\n")
+    equal(code, 0)
+    assert "lives on: done" in out, out
+
+
+@fact
+def a_host_in_a_new_user_namespace_obeys_whom_it_can_tell_apart():
+    with Place() as place, Program(["unshare", "-Ur", "sh", "-c", "echo ready; read line"],
+                                   env=place.environment(), **PIPES) as host:
+        equal(host.hear(), "ready\n")
+        if os.getuid() == 0:
+            obeys(place.wait_socket(host.pid))
+        host.tell()
+        equal(host.finish(), ("", 0))
+        equal(place.names(), [])
+
+
+@fact
+def an_unmapped_user_is_nobody_we_obey():
+    with Place() as place, Program([victim("alone")], env=place.environment(), **PIPES) as host:
+        while host.hear() != "lives on: done\n":
+            pass
+        # Its directory may not be ours any more in there, so the name may be either.
+        path = wait_for(lambda: os.path.exists(place.socket(host.pid)) and place.socket(host.pid) or
+                        connects(abstract(host.pid)) and abstract(host.pid), "its name")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(PATIENCE_S)
+            client.connect(path)
+            try:
+                client.sendall(b"mt.mem_used\n")
+                equal(client.recv(100), b"")
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+        host.tell()
+        equal(host.finish(), ("", 0))
+
+
+@fact
+def what_is_held_survives_a_change_of_namespace():
+    with Place() as place, Program(["/usr/bin/python3", "-c",
+                                    "import ctypes, sys\nlibc = ctypes.CDLL(None)\nsys.stdin.readline()\n"
+                                    "print(libc.unshare(0x20000), flush=True)\nsys.stdin.readline()\n"],
+                                   env=place.environment(), **PIPES) as host:
+        with Client(place.wait_socket(host.pid)) as client:
+            client.call("mt.mem_alloc", "5m")
+            test = client.call("mt.mem_test_start", "1k", "1k", "1m", 1, 1, "1h")
+            host.tell()
+            equal(host.hear(), "0\n")
+            equal(client.socket.recv(10), b"", "its clients have to connect again")
+        with Client(place.wait_socket(host.pid)) as client:
+            before = client.call("mt.mem_test_list", test)[0]["allocations"]
+            wait_for(lambda: client.call("mt.mem_test_list", test)[0]["allocations"] > before,
+                     "the test to go on")
+            assert client.call("mt.reset") >= 5 * MIB
+        host.tell()
+        equal(host.finish(), ("", 0))
+        equal(place.names(), [])
+
+
+@fact
+def threads_free_while_they_are_torn_down():
+    equal(same_with_and_without(victim("tsd"), "500"), (0, "500 threads\n", ""))
+
+
+@fact
+def blocks_cross_between_a_plugin_bound_deeply_and_its_host():
+    equal(same_with_and_without(victim("plugin"), PLUGIN), (0, "100 blocks crossed\n", ""))
+
+
+@fact
+def the_library_itself_may_be_loaded_late_and_closed():
+    script = ("import ctypes, _ctypes, sys\n"
+              "for _ in range(3):\n"
+              "    library = ctypes.CDLL(sys.argv[1])\n    _ctypes.dlclose(library._handle)\n"
+              "print(len(bytearray(1000000)))\n")
+    with Place() as place:
+        env = dict(place.environment(), LD_PRELOAD="")
+        equal(outcome(["/usr/bin/python3", "-c", script, LIB], env), (0, "1000000\n", ""))
+        equal(place.names(), [])
+
+
+@fact
+def all_threads_give_their_rights_up():
+    if os.getuid() != 0:
+        return
+    with Place() as place, Program([victim("setuid")], env=place.environment(), **PIPES) as host:
+        path = place.wait_socket(host.pid)
+        host.tell()
+        equal(host.hear(), "uid 65534\n")
+        obeys(path)
+        host.tell()
+        host.finish()
+        equal(host.process.returncode, 3)
+
+
+@fact
+def a_host_without_a_free_descriptor_obeys():
+    def both(place):
+        env = place.environment() if place else without_library()
+        with Program([victim("full")], env=env, **PIPES) as host:
+            said = [host.hear()]
+            if place:
+                path = place.wait_socket(host.pid)
+                obeys(path)
+                with Client(path) as client:  # connected before: it goes on
+                    host.tell()
+                    said.append(host.hear())
+                    equal(client.call("mt.mem_used"), 0)
+            else:
+                host.tell()
+                said.append(host.hear())
+            return said + [host.finish()]
+    with Place() as place:
+        equal(both(place), both(None))
+        equal(place.names(), [])
+
+
+@fact
+def much_static_thread_local_storage_leaves_us_a_stack():
+    with Place() as place, Program([victim("tls")], env=place.environment(), **PIPES) as host:
+        equal(host.hear(), "1\n")
+        obeys(place.wait_socket(host.pid))
+        equal(host.finish(), ("", 0))
+
+
+@fact
+def a_host_allocates_to_its_very_end():
+    equal(same_with_and_without(victim("late"))[0], 6)
+
+
+@fact
+def a_host_in_an_empty_root_has_an_abstract_name():
+    if os.getuid() != 0:
+        return
+    with Place() as place:
+        root = os.path.join(place.path, "root")
+        os.mkdir(root)
+        with Program([victim("chroot"), root], env=place.environment(), **PIPES) as host:
+            equal(host.hear(), "in an empty root\n")
+            wait_for(lambda: connects(abstract(host.pid)), "its abstract name")
+            equal(obeys(abstract(host.pid)), host.pid)
+            with Client(abstract(host.pid)) as client:
+                equal(client.call("mt.info")["socket"], f"@mtpreload.{host.pid}")
+            equal(host.finish(), ("", 0))
+        equal((place.names(), os.listdir(root)), ([], []))
+        assert not connects(abstract(host.pid))
+
+
+@fact
+def where_nothing_can_be_written_the_name_is_abstract():
+    mounts = ("mount -t tmpfs none /run && mount -o remount,ro /run && "
+              "mount -t tmpfs none /tmp && mount -o remount,ro /tmp && echo ready && read line")
+    if os.getuid() != 0:
+        return
+    with Place() as place:
+        env = without_library() | {"LD_PRELOAD": LIB}
+        with Program(["unshare", "-m", "sh", "-c", mounts + "; exit 4"], env=env, **PIPES) as host:
+            equal(host.hear(), "ready\n")
+            wait_for(lambda: connects(abstract(host.pid)) or own_name(host.pid), "its name")
+            host.tell()
+            equal(host.finish(), ("", 4))
+
+
+def own_name(pid):
+    """A name that was bound before the directories became unwritable."""
+    return any(os.path.exists(f"/proc/{pid}/root{place}/mtpreload.{pid}.sock")
+               for place in ("/run/mtpreload", "/tmp/mtpreload-0"))
+
+
+@fact
+def under_a_filter_of_system_calls_the_host_runs_on():
+    for what in ("table", "threads", "sockets"):
+        with Place() as place, Program([victim("seccomp"), what], env=place.environment(),
+                                       stderr=subprocess.PIPE, **PIPES) as host:
+            equal(host.hear(), "runs\n", what)
+            names = os.listdir(f"/proc/{host.pid}/task")
+            if what == "threads":
+                equal(names, [str(host.pid)])
+            equal(host.finish(), ("", 0), what)
+            equal(place.names(), [], what)
+
+
+@fact
+def refusals_that_do_not_matter_do_not_matter():
+    with Place() as place, Program([victim("seccomp"), "extras"], env=place.environment(),
+                                   **PIPES) as host:
+        equal(host.hear(), "runs\n")
+        obeys(place.wait_socket(host.pid))
+        equal(host.finish(), ("", 0))
+        equal(place.names(), [])
+
+
+@fact
+def other_programs_are_run_in_every_way():
+    code, out, _ = same_with_and_without(victim("spawn"))
+    equal(code, 8)
+    assert "raw clone: 6" in out and "posix_spawn: 3" in out, out
+
+
+@fact
+def children_are_left_alone_where_fork_is_off():
+    script = ("import os, sys\nr, w = os.pipe()\npid = os.fork()\nif pid == 0:\n"
+              "    print(os.getpid(), len(os.listdir('/proc/self/task')), flush=True)\n"
+              "    os.read(r, 1)\n    os._exit(0)\n"
+              "sys.stdin.readline()\nos.write(w, b'x')\nos.waitpid(pid, 0)\n")
+    with Place() as place, Program(["/usr/bin/python3", "-c", script],
+                                   env=place.environment(fork="off"), **PIPES) as host:
+        pid, threads = host.hear().split()
+        equal(threads, "1")
+        with Client(place.wait_socket(host.pid)) as client:
+            equal(client.call("cfg.get", "malloc_test", "fork"), "off")
+        assert not os.path.exists(place.socket(int(pid)))
+        host.tell()
+        equal(host.finish(), ("", 0))
+
+
+@fact
+def a_fork_setting_that_is_no_word_of_it_is_told():
+    with Place() as place, Program(["sleep", "1000"], env=place.environment(fork="of")) as host:
+        with Client(place.wait_socket(host.pid)) as client:
+            info = client.call("mt.info")
+            equal(info["settings"]["fork"], "follow")
+            equal(info["environment"], ["MTPRELOAD_FORK=of: the default is used "
+                                        "(accepted: follow|off)"])
+
+
+@fact
+def the_environment_goes_along_through_exec():
+    with Place() as place, Program(["sh", "-c", "exec sh -c 'exec sleep 1000'"],
+                                   env=place.environment()) as host:
+        with Client(place.wait_socket(host.pid)) as client:
+            wait_for(lambda: client.call("mt.info")["program"] == "sleep", "sleep")
+
+
+@fact
+def the_hosts_umask_does_not_reach_the_socket():
+    for mask in ("0", "777"):
+        with Place() as place, Program(["sh", "-c", f"umask {mask}; exec sleep 1000"],
+                                       env=place.environment()) as host:
+            path = place.wait_socket(host.pid)
+            equal(oct(os.stat(path).st_mode & 0o777), "0o600")
+            obeys(path)
+
+
+@fact
+def a_daemon_that_lost_its_rights_leaves_a_name_that_the_next_one_prunes():
+    if os.getuid() != 0:
+        return
+    with Place() as place:
+        with Program([victim("setuid")], env=place.environment(), **PIPES) as host:
+            place.wait_socket(host.pid)
+            host.tell()
+            equal(host.hear(), "uid 65534\n")
+            host.finish()
+        with Program(["sleep", "1000"], env=place.environment()) as other:
+            place.wait_socket(other.pid)
+            wait_for(lambda: place.names() == [os.path.basename(place.socket(other.pid))],
+                     "the other name to be pruned")
+
+
+@fact
+def loops_of_short_lived_children_leave_no_name():
+    loops = ("i=0; while [ $i -lt 200 ]; do (:); x=$(echo $i | cat); /bin/true; "
+             "i=$((i+1)); done; echo $x")
+    for shell in ("sh", "bash"):
+        equal(same_with_and_without(shell, "-c", loops), (0, "199\n", ""))
+
+
+@fact
+def two_hundred_instances_answer():
+    with Place() as place:
+        hosts = [subprocess.Popen(["sleep", "1000"], env=place.environment()) for _ in range(200)]
+        try:
+            for host in hosts:
+                place.wait_socket(host.pid)
+            for host in hosts:
+                equal(obeys(place.socket(host.pid)), host.pid)
+        finally:
+            for host in hosts:
+                host.terminate()
+            for host in hosts:
+                host.wait()
+
+
+@fact
+def idle_means_idle():
+    with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host:
+        place.wait_socket(host.pid)
+        task = next(t for t in os.listdir(f"/proc/{host.pid}/task") if t != str(host.pid))
+
+        def counters():
+            with open(f"/proc/{host.pid}/task/{task}/status") as status:
+                return [line for line in status if "ctxt_switches" in line]
+        # It sleeps once its socket is bound; from then on nothing wakes it.
+        wait_for(lambda: open(f"/proc/{host.pid}/task/{task}/wchan").read() not in ("", "0"), "sleep")
+        before = counters()
+        subprocess.run(["sleep", "1"], check=True)
+        equal(counters(), before)
+
+
+@fact
+def the_library_costs_little_memory():
+    with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host, \
+            Program(["sleep", "1000"], env=without_library()) as plain:
+        place.wait_socket(host.pid)
+        assert resident(host.pid) - resident(plain.pid) < 2 * MIB
+
+
+run_facts()

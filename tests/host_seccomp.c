@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* host_seccomp WHAT: forbids itself some system calls and executes itself again, so that the library starts
+   under the filter: table (a descriptor table of one's own), threads, sockets, directories. Waits for a line. */
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define REFUSE(number, error) \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1), \
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (error))
+#define LOAD BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))
+#define ALLOW BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+
+static int install(struct sock_filter *filter, unsigned short count)
+{
+	struct sock_fprog program = { .len = count, .filter = filter };
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+static int forbid(const char *what)
+{
+	struct sock_filter table[] = { LOAD, REFUSE(SYS_close_range, EPERM),
+				       REFUSE(SYS_unshare, EPERM), ALLOW };
+	struct sock_filter threads[] = { LOAD, REFUSE(SYS_clone3, ENOSYS), REFUSE(SYS_clone, EPERM),
+					 ALLOW };
+	struct sock_filter sockets[] = { LOAD, REFUSE(SYS_socket, EAFNOSUPPORT), ALLOW };
+	struct sock_filter extras[] = { LOAD, REFUSE(SYS_signalfd4, EPERM), REFUSE(SYS_prctl, EPERM),
+					REFUSE(SYS_close_range, ENOSYS), ALLOW };
+
+	if (strcmp(what, "table") == 0)
+		return install(table, sizeof(table) / sizeof(table[0]));
+	if (strcmp(what, "threads") == 0)
+		return install(threads, sizeof(threads) / sizeof(threads[0]));
+	if (strcmp(what, "sockets") == 0)
+		return install(sockets, sizeof(sockets) / sizeof(sockets[0]));
+	return install(extras, sizeof(extras) / sizeof(extras[0]));
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2) {
+		if (forbid(argv[1])) {
+			perror("seccomp");
+			return 1;
+		}
+		execl("/proc/self/exe", argv[0], argv[1], "again", (char *)NULL);
+		perror("exec");
+		return 1;
+	}
+	free(realloc(malloc(10), 100000));
+	printf("runs\n");
+	fflush(stdout);
+	return getchar() == EOF ? 0 : 3;
+}
