@@ -188,7 +188,8 @@ def a_host_without_a_free_descriptor_obeys():
             if place:
                 path = place.wait_socket(host.pid)
                 obeys(path)
-                with Client(path) as client:  # connected before: it goes on
+                with Client(path) as client:  # accepted before: it goes on
+                    client.call("mt.mem_used")
                     host.tell()
                     said.append(host.hear())
                     equal(client.call("mt.mem_used"), 0)

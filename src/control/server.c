@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <stddef.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -134,6 +135,51 @@ static bool linger(uint64_t now_ns, uint64_t deadline_ns)
 	return false;
 }
 
+static void forget_events(void)
+{
+	for (unsigned i = 0; i < polled_count; i++)
+		polled[i].revents = 0;
+}
+
+/* poll refuses more descriptors than the host's limit allows it to have, open or not; select does not ask. A
+   closed connection reads as its end. */
+static void wait_by_select(const struct timespec *left)
+{
+	fd_set in, out;
+	int highest = -1;
+
+	FD_ZERO(&in);
+	FD_ZERO(&out);
+	for (unsigned i = 0; i < polled_count; i++) {
+		int fd = polled[i].fd;
+
+		if (fd < 0 || fd >= FD_SETSIZE)
+			continue;
+		if (polled[i].events & POLLIN)
+			FD_SET(fd, &in);
+		if (polled[i].events & POLLOUT)
+			FD_SET(fd, &out);
+		highest = fd > highest ? fd : highest;
+	}
+	forget_events();
+	if (pselect(highest + 1, &in, &out, NULL, left, NULL) <= 0)
+		return;
+	for (unsigned i = 0; i < polled_count; i++)
+		if (polled[i].fd >= 0 && polled[i].fd < FD_SETSIZE)
+			polled[i].revents = (short)((FD_ISSET(polled[i].fd, &in) ? POLLIN : 0) |
+						    (FD_ISSET(polled[i].fd, &out) ? POLLOUT : 0));
+}
+
+static void wait_for_polled(const struct timespec *left)
+{
+	if (ppoll(polled, polled_count, left, NULL) >= 0)
+		return;
+	if (errno == EINVAL)
+		wait_by_select(left);
+	else
+		forget_events();
+}
+
 /* The listener rests a second, or until a connection has closed. */
 static bool is_resting(uint64_t now_ns)
 {
@@ -168,9 +214,7 @@ void server_wait(uint64_t deadline_ns, int wake_fd)
 	if (deadline_ns == 0)
 		sched_yield();
 	left = clock_until(deadline_ns, now);
-	if (ppoll(polled, polled_count, deadline_ns == CLOCK_NEVER ? NULL : &left, NULL) < 0)
-		for (unsigned i = 0; i < polled_count; i++)
-			polled[i].revents = 0;
+	wait_for_polled(deadline_ns == CLOCK_NEVER ? NULL : &left);
 }
 
 /* Has its client gone, or taken nothing for too long? */
