@@ -2,6 +2,7 @@
 /* The doorway: everything that the library exports. Each wrapper is a jump through the dispatch
    table, which points straight at the next allocator unless something is being watched. Runs on
    the host's threads, from its first allocation to its last. */
+#include <grp.h>
 #include <malloc.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -108,6 +109,32 @@ EXPORT int setns(int fd, int type)
 	return rc;
 }
 
+#define CHANGES_RIGHTS(name, parameters, arguments) \
+	EXPORT int name parameters \
+	{ \
+		static int(*next_call) parameters; \
+		bool paused; \
+		int rc; \
+\
+		if (!real_next(#name, &next_call)) \
+			return -1; \
+		paused = control_rights_change(); \
+		rc = next_call arguments; \
+		control_rights_changed(paused); \
+		return rc; \
+	}
+
+CHANGES_RIGHTS(setuid, (uid_t uid), (uid))
+CHANGES_RIGHTS(seteuid, (uid_t uid), (uid))
+CHANGES_RIGHTS(setreuid, (uid_t ruid, uid_t euid), (ruid, euid))
+CHANGES_RIGHTS(setresuid, (uid_t ruid, uid_t euid, uid_t suid), (ruid, euid, suid))
+CHANGES_RIGHTS(setgid, (gid_t gid), (gid))
+CHANGES_RIGHTS(setegid, (gid_t gid), (gid))
+CHANGES_RIGHTS(setregid, (gid_t rgid, gid_t egid), (rgid, egid))
+CHANGES_RIGHTS(setresgid, (gid_t rgid, gid_t egid, gid_t sgid), (rgid, egid, sgid))
+CHANGES_RIGHTS(setgroups, (size_t count, const gid_t *groups), (count, groups))
+CHANGES_RIGHTS(initgroups, (const char *user, gid_t group), (user, group))
+
 EXPORT int mt_mem_alloc(size_t size)
 {
 	return control_mem_alloc(size);
@@ -133,10 +160,16 @@ EXPORT int mt_is_active(void)
 	return control_is_active();
 }
 
+static void stop_quickly(void)
+{
+	control_stop(true);
+}
+
 __attribute__((constructor)) static void start(void)
 {
 	real_settle();
 	control_start();
+	at_quick_exit(stop_quickly);
 }
 
 __attribute__((destructor)) static void stop(void)

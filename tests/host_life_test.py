@@ -180,6 +180,27 @@ def all_threads_give_their_rights_up():
 
 
 @fact
+def capabilities_of_a_single_thread_are_what_they_would_be():
+    if os.getuid() != 0:
+        return
+    said = same_with_and_without(victim("rights"))
+    assert said[1].count("done") >= 6, said
+    with Place() as place, Program([victim("rights")], env=place.environment(), **PIPES) as host:
+        while host.hear() != "ready\n":
+            pass
+        obeys(place.wait_socket(host.pid))
+        whose = set()
+        for task in os.listdir(f"/proc/{host.pid}/task"):
+            with open(f"/proc/{host.pid}/task/{task}/status") as status:
+                whose.add(tuple(line for line in status
+                                if line.startswith(("Uid:", "Gid:", "Groups:", "CapPrm:"))))
+        equal(len(whose), 1, whose)
+        equal(host.finish(), ("", 0))
+    equal(same_with_and_without("setpriv", "--reuid", "65534", "--regid", "65534",
+                                "--clear-groups", "id")[0], 0)
+
+
+@fact
 def a_host_without_a_free_descriptor_obeys():
     def both(place):
         env = place.environment() if place else without_library()
@@ -274,6 +295,30 @@ def refusals_that_do_not_matter_do_not_matter():
         equal(host.hear(), "runs\n")
         obeys(place.wait_socket(host.pid))
         equal(host.finish(), ("", 0))
+        equal(place.names(), [])
+
+
+@fact
+def a_program_with_more_rights_than_its_caller_is_left_alone():
+    """The loader ignores a path then, but takes a setuid library of the system's directories: an overlay in a
+    mount namespace of our own has one."""
+    if os.getuid() != 0:
+        return
+    script = ("set -e; mount -t tmpfs none $1; chmod 755 $1; mkdir $1/upper $1/work; cp $2 $1/upper/; "
+              "chmod 4755 $1/upper/libmtpreload.so; d=/usr/lib/x86_64-linux-gnu; "
+              "mount -t overlay overlay -o lowerdir=$d,upperdir=$1/upper,workdir=$1/work $d; "
+              "cp $3 $1/host; chmod 4755 $1/host; exec env LD_PRELOAD=libmtpreload.so "
+              "setpriv --reuid 65534 --regid 65534 --clear-groups $1/host")
+    with Place() as place:
+        work = os.path.join(place.path, "work")
+        os.mkdir(work)
+        with Program(["unshare", "-m", "sh", "-c", script, "sh", work, LIB, victim("tls")],
+                     env=dict(place.environment(), LD_PRELOAD=""), **PIPES) as host:
+            equal(host.hear(), "1\n")
+            with open(f"/proc/{host.pid}/maps") as maps:
+                assert "/libmtpreload.so" in maps.read(), "the loader has left it out"
+            equal(os.listdir(f"/proc/{host.pid}/task"), [str(host.pid)])
+            equal(host.finish(), ("", 0))
         equal(place.names(), [])
 
 

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "control/fork.h"
 #include "control/last.h"
+#include "control/rights.h"
 #include "control/server.h"
 #include "control/setting.h"
 #include "control/socket.h"
@@ -124,6 +125,7 @@ static void start_thread(void)
 
 	start_ns = clock_ns();
 	owner = getpid();
+	rights_note();
 	atomic_store(&stopping, false);
 	atomic_store(&us.tid, 0);
 	atomic_store(&active, true);
@@ -152,6 +154,19 @@ bool control_pause(void)
 void control_resume(void)
 {
 	start_thread();
+}
+
+bool control_rights_change(void)
+{
+	return control_is_active() && owner == getpid() && !rights_are_noted() && control_pause();
+}
+
+void control_rights_changed(bool paused)
+{
+	if (paused)
+		control_resume();
+	else if (control_is_active() && owner == getpid())
+		rights_note();
 }
 
 /* In the child, whose only thread this is. What the parent had injected is in our heap too. */

@@ -24,6 +24,10 @@ void control_stop(bool quick);
 bool control_pause(void);
 void control_resume(void);
 
+/* Around a call of setuid's family: see rights.h. Any of the host's threads; keep errno. */
+bool control_rights_change(void);
+void control_rights_changed(bool paused);
+
 /* Is our thread running in this process? Any thread. */
 bool control_is_active(void);
 

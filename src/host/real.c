@@ -54,6 +54,19 @@ static void *reallocarray_by_realloc(void *at, size_t count, size_t size)
 	return next.realloc(at, bytes);
 }
 
+bool real_next(const char *name, void *slot)
+{
+	void *at = __atomic_load_n((void **)slot, __ATOMIC_RELAXED);
+
+	if (!at) {
+		at = dlsym(RTLD_NEXT, name);
+		__atomic_store_n((void **)slot, at, __ATOMIC_RELAXED);
+	}
+	if (!at)
+		errno = ENOSYS;
+	return at != NULL;
+}
+
 /* Looks the whole family up. What the scope lacks (musl has no pvalloc) is made from its parts. */
 static void find_family(void *scope, struct heap *h)
 {

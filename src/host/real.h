@@ -40,6 +40,10 @@ extern struct heap real;
    on another. Any thread, any number of times; keeps errno. */
 bool real_resolve(void);
 
+/* Fills the function pointer `*slot`, once, with the next definition of another function. False, and errno ENOSYS,
+   where there is none. Any thread. */
+bool real_next(const char *name, void *slot);
+
 /* Called once by the constructor. Points `dispatch` straight at `next`, finds out whether the host's
    calls pass through us at all, which the search order decides, and sets `real` accordingly. */
 void real_settle(void);
