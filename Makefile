@@ -3,7 +3,7 @@
 # make demo       shows it at work; HOST="redis-server --port 7777" for another host
 # make deps check installs what the tests need from Debian, then runs them; check-live has more programs
 # make install    DESTDIR= PREFIX=/usr/local
-# Also: san fuzz lint bench clean. V=1 shows the commands.
+# Also: soak san fuzz lint bench clean. V=1 shows the commands.
 
 PREFIX     ?= /usr/local
 BINDIR     ?= $(PREFIX)/bin
@@ -42,7 +42,7 @@ EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all tests check check-live demo deps bench san fuzz lint install uninstall clean
+.PHONY: all tests check check-live demo deps soak bench san fuzz lint install uninstall clean
 .DELETE_ON_ERROR:
 
 all: $(B)/libmtpreload.so $(B)/mtctl
@@ -102,6 +102,10 @@ $(B)/examples/%: examples/%.c $(B)/flags include/mtpreload.h
 
 -include $(LIB_OBJ:.o=.d) $(CTL_OBJ:.o=.d) $(UNIT_OBJ:.o=.d)
 
+# The storms, ten times as long.
+soak: tests
+	B=$(B) MT_STORM=10 tests/run soak
+
 deps:
 	tests/deps
 
@@ -112,7 +116,7 @@ check: tests
 	B=$(B) tests/run check
 
 # Real programs, and what was seen of each for docs/programs.md.
-check-live: all
+check-live: tests
 	B=$(B) tests/run check-live
 
 $(B)/bench/%: bench/%.c $(B)/flags

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* host_end WAY: ends in one of the ways a process can end, once a line has come: exit, _exit, return, quick,
-   vfork (a vfork child ends by _exit, then a line ends the parent). */
+/* host_end WAY: ends in one of the ways a process can end, once a line has come: exit, _exit, _Exit, quick_exit,
+   return, signal (_exit in a handler that interrupts malloc), vfork (a vfork child ends by _exit, then a line ends
+   the parent). */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+static void end_in_handler(int number)
+{
+	_exit(number - SIGALRM + 4);
+}
 
 int main(int argc, char **argv)
 {
@@ -19,6 +26,14 @@ int main(int argc, char **argv)
 		_exit(4);
 	if (strcmp(way, "_Exit") == 0)
 		_Exit(4);
+	if (strcmp(way, "quick_exit") == 0)
+		quick_exit(4);
+	if (strcmp(way, "signal") == 0) {
+		signal(SIGALRM, end_in_handler);
+		alarm(1);
+		for (;;)
+			free(malloc(1000));
+	}
 	if (strcmp(way, "vfork") == 0) {
 		pid_t pid = vfork();
 

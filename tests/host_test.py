@@ -182,7 +182,7 @@ def an_overrun_by_the_host_is_counted():
 
 @fact
 def every_way_to_end_removes_the_name():
-    for way in ("return", "exit", "_exit", "_Exit"):
+    for way in ("return", "exit", "_exit", "_Exit", "quick_exit", "signal"):
         with Place() as place, Program([victim("end"), way], env=place.environment(),
                                        **PIPES) as host:
             place.wait_socket(host.pid)

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Storms, bounded in count: no hang, no crash, no name left. MT_STORM=10 makes them ten times as long
+(make soak); MT_SEED repeats a run."""
+
+import os
+import random
+import signal
+import subprocess
+import threading
+
+from harness import (MIB, PATIENCE_S, PIPES, Client, Place, Program, equal, fact, run_facts, victim,
+                     wait_for)
+
+STORM = int(os.environ.get("MT_STORM", "1"))
+SEED = int(os.environ.get("MT_SEED", random.randrange(1 << 32)))
+print(f"MT_SEED={SEED} MT_STORM={STORM}", flush=True)
+RANDOM = random.Random(SEED)
+
+
+class Hammers:
+    """Clients that command without end, until the host goes away; errors before that are wrong."""
+
+    def __init__(self, path, count, commands):
+        self.path, self.commands, self.ending, self.wrong = path, commands, threading.Event(), []
+        self.done = 0
+        self.threads = [threading.Thread(target=self.run, args=(RANDOM.randrange(1 << 32),))
+                        for _ in range(count)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ending.set()
+        for thread in self.threads:
+            thread.join()
+
+    def run(self, seed):
+        choose = random.Random(seed)
+        try:
+            while not self.ending.is_set():
+                with Client(self.path) as client:
+                    for _ in range(choose.randrange(1, 200)):
+                        client.ask(choose.choice(self.commands))
+                        self.done += 1
+        except (OSError, AssertionError) as error:
+            # The host may go away before we are told that it does.
+            if not self.ending.wait(PATIENCE_S):
+                self.wrong.append(error)
+
+
+MIXED = ["mt.mem_alloc 300 k", "mt.mem_rnd_alloc 1 3000 300k", "mt.mem_free 100 k", "mt.mem_free",
+         "mt.mem_test_start 1 5000 100000 1 2 50", "mt.mem_test_list", "mt.mem_test_destroy_all",
+         "mt.mem_used", "mt.status", "mt.info", "cfg.set_now_int malloc_test check_content 1",
+         "cfg.set_now_int malloc_test check_content 0", "mt.reset", "mt.describe", "nonsense"]
+
+
+@fact
+def twenty_thousand_forks_while_four_clients_command():
+    count = 20000 * STORM
+    with Place() as place, Program([victim("fork"), str(count)], env=place.environment(),
+                                   **PIPES) as host:
+        with Hammers(place.wait_socket(host.pid), 4, MIXED) as hammers:
+            out, _ = host.process.communicate(timeout=3600)
+            hammers.ending.set()
+        equal((out, host.process.returncode, hammers.wrong), (f"{count} children\n", 0, []))
+        assert hammers.done > 0
+        equal(place.names(), [])
+
+
+@fact
+def threads_come_and_go_under_load():
+    with Place() as place, Program([victim("tsd"), str(20000 * STORM)], env=place.environment(),
+                                   **PIPES) as host:
+        with Hammers(place.wait_socket(host.pid), 2, MIXED) as hammers:
+            out, _ = host.process.communicate(timeout=3600)
+            hammers.ending.set()
+        equal((out, host.process.returncode, hammers.wrong), (f"{20000 * STORM} threads\n", 0, []))
+        equal(place.names(), [])
+
+
+WAYS = {"exit": 3, "_exit": 3, "abort": -signal.SIGABRT, "return": 3, "main": 0}
+
+
+@fact
+def the_host_may_end_in_the_middle_of_anything():
+    """During a command, a test, bulk allocation and bulk freeing, in each way that there is."""
+    for round_number in range(8 * STORM):
+        for way, status in WAYS.items():
+            with Place() as place, Program([victim("churn")], env=place.environment(),
+                                           **PIPES) as host:
+                path = place.wait_socket(host.pid)
+                with Client(path) as starter, Hammers(path, 2, MIXED) as hammers:
+                    starter.ask("mt.mem_test_start 1 100000 10000000 1 1 3600000")
+                    starter.ask("mt.mem_rnd_alloc 1 500 20m")
+                    starter.send(["mt.mem_rnd_alloc 1 64 1g\n", "mt.mem_alloc 2g\n",
+                                  "mt.mem_free\n", "mt.reset\n"][round_number % 4])
+                    wait_for(lambda: hammers.done > RANDOM.randrange(1, 50), "commands to run")
+                    hammers.ending.set()
+                    host.process.communicate(way + "\n", timeout=PATIENCE_S * 5)
+                equal(host.process.returncode, status, way)
+                equal(hammers.wrong, [], way)
+                if way == "abort":  # nothing of ours runs then: the next bind prunes
+                    with Program(["sleep", "1000"], env=place.environment()) as other:
+                        place.wait_socket(other.pid)
+                        equal(other.stop(), -signal.SIGTERM)
+                    place_names_of(place, other.pid)
+                else:
+                    equal(place.names(), [], way)
+
+
+def place_names_of(place, pid):
+    """SIGTERM without a handler leaves its own name, and no other."""
+    equal(place.names(), [f"mtpreload.{pid}.sock"])
+
+
+@fact
+def kill_9_at_any_point_leaves_names_that_the_next_bind_prunes():
+    with Place() as place:
+        for _ in range(40 * STORM):
+            with Program([victim("churn")], env=place.environment(), **PIPES) as host:
+                path = place.wait_socket(host.pid)
+                with Hammers(path, 2, MIXED) as hammers:
+                    wait_for(lambda: hammers.done > RANDOM.randrange(1, 100), "commands to run")
+                    hammers.ending.set()
+                    host.process.kill()
+                    host.process.wait()
+        assert len(place.names()) >= 1
+        with Program([victim("end"), "exit"], env=place.environment(), **PIPES) as last:
+            place.wait_socket(last.pid)
+            last.tell()
+            last.finish()
+        equal(place.names(), [])
+
+
+@fact
+def instances_come_and_go_by_the_dozen():
+    """Binding, renaming and pruning in one directory, by many at once."""
+    with Place() as place:
+        for _ in range(10 * STORM):
+            hosts = [subprocess.Popen([victim("end"), RANDOM.choice(["exit", "_exit", "return"])],
+                                      env=place.environment(), stdin=subprocess.PIPE)
+                     for _ in range(30)]
+            for host in RANDOM.sample(hosts, 20):
+                place.wait_socket(host.pid)
+            for host in hosts:
+                host.communicate(b"\n", timeout=PATIENCE_S)
+                equal(host.returncode, 4)
+        equal(place.names(), [])
+
+
+@fact
+def a_storm_of_tests_is_taken_back():
+    with Place() as place, Program([victim("churn")], env=place.environment(), **PIPES) as host:
+        with Client(place.wait_socket(host.pid)) as client:
+            for _ in range(3 * STORM):
+                for _ in range(2000):
+                    client.send("mt.mem_test_start 1 2000 20000 1 3 1000000\n")
+                for _ in range(2000):
+                    client.until(b"\n\n")
+                wait_for(lambda: client.call("mt.mem_used") > MIB, "the tests to hold something")
+                client.call("mt.reset")
+                equal(client.call("mt.mem_used"), 0)
+                client.call("mt.mem_test_destroy_all")
+                equal(client.call("mt.status")["record_bytes"], 0)
+        host.tell("exit\n")
+        host.finish()
+        equal(place.names(), [])
+
+
+run_facts()
