@@ -118,6 +118,7 @@ check: tests
 # Real programs, and what was seen of each for docs/programs.md.
 check-live: tests
 	B=$(B) tests/run check-live
+	B=$(B) tests/programs
 
 $(B)/bench/%: bench/%.c $(B)/flags
 	@mkdir -p $(@D)
