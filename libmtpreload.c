@@ -57,6 +57,9 @@ EXPORT void *valloc(size_t size)
 	return HEAP_CALL(valloc)(size);
 }
 
+/* musl has neither it nor a declaration of it. */
+void *pvalloc(size_t size);
+
 EXPORT void *pvalloc(size_t size)
 {
 	return HEAP_CALL(pvalloc)(size);
