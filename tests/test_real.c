@@ -17,6 +17,13 @@ static const char *const names[] = {
 	"posix_memalign", "valloc",	   "pvalloc", "reallocarray", "malloc_usable_size",
 };
 
+/* Those that `real` has versions of its own of, whatever the allocator brings. */
+static bool is_made_of_parts(const char *name)
+{
+	return strcmp(name, "valloc") == 0 || strcmp(name, "pvalloc") == 0 ||
+	       strcmp(name, "reallocarray") == 0;
+}
+
 static void read_slots(void *slots[COUNT(names)])
 {
 	_Static_assert(sizeof(struct heap) == sizeof(slots[0]) * COUNT(names), "a name each");
@@ -43,7 +50,9 @@ START_TEST(real_is_the_allocator_that_this_program_uses)
 
 	read_slots(slots);
 	for (size_t i = 0; i < COUNT(names); i++)
-		ck_assert_msg(slots[i] && slots[i] == dlsym(RTLD_DEFAULT, names[i]), "%s", names[i]);
+		ck_assert_msg(slots[i] && (slots[i] == dlsym(RTLD_DEFAULT, names[i])) !=
+						  is_made_of_parts(names[i]),
+			      "%s", names[i]);
 }
 END_TEST
 

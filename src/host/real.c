@@ -67,7 +67,9 @@ bool real_next(const char *name, void *slot)
 	return at != NULL;
 }
 
-/* Looks the whole family up. What the scope lacks (musl has no pvalloc) is made from its parts. */
+/* Looks the family up. The three that other calls can stand for are never looked up: where the next
+   allocator lacks one (jemalloc pvalloc and reallocarray, musl pvalloc), the C library's would be found,
+   whose block the next allocator's free does not know. */
 static void find_family(void *scope, struct heap *h)
 {
 	find(scope, "malloc", &h->malloc);
@@ -77,16 +79,10 @@ static void find_family(void *scope, struct heap *h)
 	find(scope, "memalign", &h->memalign);
 	find(scope, "aligned_alloc", &h->aligned_alloc);
 	find(scope, "posix_memalign", &h->posix_memalign);
-	find(scope, "valloc", &h->valloc);
-	find(scope, "pvalloc", &h->pvalloc);
-	find(scope, "reallocarray", &h->reallocarray);
 	find(scope, "malloc_usable_size", &h->malloc_usable_size);
-	if (!h->valloc)
-		h->valloc = valloc_by_memalign;
-	if (!h->pvalloc)
-		h->pvalloc = pvalloc_by_memalign;
-	if (!h->reallocarray)
-		h->reallocarray = reallocarray_by_realloc;
+	h->valloc = valloc_by_memalign;
+	h->pvalloc = pvalloc_by_memalign;
+	h->reallocarray = reallocarray_by_realloc;
 }
 
 #define POINT(function) __atomic_store_n(&dispatch.function, next.function, __ATOMIC_RELEASE)
