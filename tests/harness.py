@@ -18,6 +18,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(TOP, os.environ.get("B", "build"))
 LIB = os.path.join(BUILD, "libmtpreload.so")
 MTCTL = os.path.join(BUILD, "mtctl")
+BEHIND = os.environ.get("MT_BEHIND")  # an allocator to preload behind the library
 MIB = 1 << 20
 PATIENCE_S = 60  # how long a condition may take before the test is wrong, on any machine
 
@@ -102,8 +103,9 @@ def victim(name):
 
 
 def without_library():
-    return {k: v for k, v in os.environ.items()
-            if k != "LD_PRELOAD" and not k.startswith("MTPRELOAD_")}
+    env = {k: v for k, v in os.environ.items()
+           if k != "LD_PRELOAD" and not k.startswith("MTPRELOAD_")}
+    return dict(env, LD_PRELOAD=BEHIND) if BEHIND else env
 
 
 class Place:
@@ -123,7 +125,7 @@ class Place:
 
     def environment(self, **settings):
         env = without_library()
-        env.update(LD_PRELOAD=LIB, MTPRELOAD_DIR=self.run)
+        env.update(LD_PRELOAD=f"{LIB} {BEHIND}" if BEHIND else LIB, MTPRELOAD_DIR=self.run)
         env.update({"MTPRELOAD_" + k.upper(): str(v) for k, v in settings.items()})
         return env
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 
-from harness import (LIB, MIB, PATIENCE_S, PIPES, TOP, Client, Place, Program, equal, fact,
+from harness import (BEHIND, LIB, MIB, PATIENCE_S, PIPES, TOP, Client, Place, Program, equal, fact,
                      resident, run_facts, victim, wait_for, without_library)
 
 def quiet_output(env, place=None):
@@ -150,7 +150,10 @@ def the_allocator_behind_us_is_named():
     with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host:
         with Client(place.wait_socket(host.pid)) as client:
             info = client.call("mt.info")
-        assert info["allocator"].startswith("libc"), info
+        if BEHIND:
+            equal(info["allocator"], os.path.basename(BEHIND))
+        else:
+            assert info["allocator"].startswith("libc"), info
         equal((info["in_path"], info["program"]), (1, "sleep"))
 
 
@@ -175,7 +178,8 @@ def an_overrun_by_the_host_is_counted():
                                    env=place.environment(check_content=1), **PIPES) as host:
         with Client(place.wait_socket(host.pid)) as client:
             wait_for(lambda: client.call("mt.mem_used") == 0, "the host to free")
-            equal(client.call("mt.status")["corruptions"], 1)
+            # Other allocators round the block up: there the overrun ends within its own slack.
+            equal(client.call("mt.status")["corruptions"], 0 if BEHIND else 1)
         out, _ = host.process.communicate("", timeout=PATIENCE_S)
         equal(out, "version 0.1.0 active 1\nused 20024\n")
 
