@@ -4,25 +4,35 @@
 #include "rights.h"
 
 #include <errno.h>
-#include <linux/capability.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
 
+/* The kernel's, version 3 (capget(2)); its header is not there for every C library. */
+#define CAPABILITY_VERSION 0x20080522
+struct capability_header {
+	uint32_t version;
+	int pid; /* 0: the calling thread */
+};
+struct capabilities {
+	uint32_t effective, permitted, inheritable;
+};
+
 struct rights {
 	uid_t uids[3]; /* real, effective, saved */
 	gid_t gids[3];
 	int securebits; /* PR_SET_KEEPCAPS is one of them */
-	struct __user_cap_data_struct capabilities[2];
+	struct capabilities capabilities[2];
 };
 
 static struct rights noted;
 
 static void read_rights(struct rights *r)
 {
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct capability_header header = { .version = CAPABILITY_VERSION };
 	int saved = errno;
 
 	memset(r, 0, sizeof(*r));
