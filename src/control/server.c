@@ -146,14 +146,14 @@ static void forget_events(void)
 static void wait_by_select(const struct timespec *left)
 {
 	fd_set in, out;
-	int highest = -1;
+	unsigned highest = 0;
 
 	FD_ZERO(&in);
 	FD_ZERO(&out);
 	for (unsigned i = 0; i < polled_count; i++) {
-		int fd = polled[i].fd;
+		unsigned fd = (unsigned)polled[i].fd; /* -1 becomes too large */
 
-		if (fd < 0 || fd >= FD_SETSIZE)
+		if (fd >= FD_SETSIZE)
 			continue;
 		if (polled[i].events & POLLIN)
 			FD_SET(fd, &in);
@@ -162,12 +162,15 @@ static void wait_by_select(const struct timespec *left)
 		highest = fd > highest ? fd : highest;
 	}
 	forget_events();
-	if (pselect(highest + 1, &in, &out, NULL, left, NULL) <= 0)
+	if (pselect((int)highest + 1, &in, &out, NULL, left, NULL) <= 0)
 		return;
-	for (unsigned i = 0; i < polled_count; i++)
-		if (polled[i].fd >= 0 && polled[i].fd < FD_SETSIZE)
-			polled[i].revents = (short)((FD_ISSET(polled[i].fd, &in) ? POLLIN : 0) |
-						    (FD_ISSET(polled[i].fd, &out) ? POLLOUT : 0));
+	for (unsigned i = 0; i < polled_count; i++) {
+		unsigned fd = (unsigned)polled[i].fd;
+
+		if (fd < FD_SETSIZE)
+			polled[i].revents = (short)((FD_ISSET(fd, &in) ? POLLIN : 0) |
+						    (FD_ISSET(fd, &out) ? POLLOUT : 0));
+	}
 }
 
 static void wait_for_polled(const struct timespec *left)
