@@ -125,8 +125,20 @@ $(B)/bench/%: bench/%.c $(B)/flags
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $< -o $@
 
-bench: all $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
-	B=$(B) bench/run
+# Each call is made, though the result is not used.
+$(B)/bench/heap: ALL_CFLAGS += -fno-builtin
+
+FLOORS := $(B)/bench/floor.so $(B)/bench/floor_thread.so
+$(B)/bench/floor_thread.so: ALL_CFLAGS += -DIDLE_THREAD
+$(FLOORS): bench/floor.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LIB_CFLAGS) -shared -Wl,-z,now $< -o $@ $(LIB_LIBS)
+
+BENCH_HOSTS := $(patsubst bench/%.c,$(B)/bench/%,$(filter-out %/floor.c,$(wildcard bench/*.c)))
+# BENCH="heap exec" for these parts alone, ROUNDS=1 for a first look.
+bench: all $(BENCH_HOSTS) $(FLOORS)
+	B=$(B) bench/run $(BENCH)
 
 demo: all $(EXAMPLES)
 	B=$(B) examples/demo $(HOST)
