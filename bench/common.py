@@ -39,7 +39,7 @@ def subjects(place):
     }
     if all(os.path.exists(path) for path in FIU):
         found[LIBFIU] = {"LD_PRELOAD": " ".join(FIU), "FIU_ENABLE": "",
-                         "FIU_CTRL_FIFO": os.path.join(place.run, "fiu")}
+                         "FIU_CTRL_FIFO": os.path.join(place.path, "fiu")}
     if os.path.exists(HEAPTRACK_LIB):
         found[HEAPTRACK] = {"LD_PRELOAD": HEAPTRACK_LIB, "DUMP_HEAPTRACK_OUTPUT": "/dev/null"}
     return found

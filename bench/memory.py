@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What of the library is resident in a host that it does nothing for, and in which of its mappings."""
+"""What of the library is resident in a host that it does nothing for, and in which mappings."""
 
 import os
 import re
@@ -123,14 +123,15 @@ def table_of(totals, base):
 
 
 def table_of_parts(ours, base):
-    """What no part explains are pages of the host, its heap and libc's data, that we made it write."""
+    """What no part explains are pages of the host and of its libraries: most are libc's code, in the
+    page cache anyway, mapped around what our calls of it touched."""
     rows = []
     for state in STATES:
         got = ours[state]
         left = got["total"]["Rss"] - base["total"]["Rss"]
         parts = {part: kib["Rss"] for part, kib in got["parts"].items()}
         parts["buffers and other private memory"] = got["other"] - base["other"]
-        parts["more of libc and of the host's own pages"] = left - sum(parts.values())
+        parts["more of libc's and the host's own pages"] = left - sum(parts.values())
         for part, kib in parts.items():
             rows.append((part, state, f"{kib:.0f}"))
     names = list(dict.fromkeys(part for part, _, _ in rows))

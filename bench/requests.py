@@ -115,7 +115,8 @@ def another_waits(ours):
              "60 clients do": flood(60), "20 clients never read their replies": deaf,
              "mt.mem_rnd_alloc 1 64 4g": command("mt.mem_rnd_alloc 1 64 4g"),
              "mt.mem_alloc 4g": command("mt.mem_alloc 4g"),
-             "mt.mem_free of 1 GiB in 1-64 bytes": command("mt.mem_free", "mt.mem_rnd_alloc 1 64 1g"),
+             "mt.mem_free of 1 GiB in 1-64 bytes":
+                 command("mt.mem_free", "mt.mem_rnd_alloc 1 64 1g"),
              "mt.mem_free of 4 GiB in one": command("mt.mem_free", "mt.mem_alloc 4g")}
     for _ in range(ROUNDS):
         for name, start in cases.items():
