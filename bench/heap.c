@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* heap: a host that does nothing but allocate. Prints, for each kind of work, nanoseconds an operation: the
-   median over many short samples. A thread alone is measured in its own processor time, which other programs'
-   turns do not move; two threads in time that passes, since waiting for each other's locks is what they may
-   pay with. What it is preloaded with is the caller's choice. */
+   median over many short samples, the kinds by turns, since what the branch predictor has learnt of one loop
+   can stay wrong by a fifth for a quarter of a second, and right for the next. A thread alone is measured in its own processor time, which other programs'
+   turns do not move; two threads also in time that passes, since waiting for each other's locks is what they
+   may pay with. What it is preloaded with is the caller's choice. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdint.h>
@@ -124,21 +125,32 @@ static double median(uint64_t ns[SAMPLES], size_t count)
 	return (double)ns[SAMPLES / 2] / (double)count;
 }
 
-static double alone(void (*work)(size_t))
-{
-	size_t count = sample_size(work);
+static struct work {
+	const char *name;
+	void (*run)(size_t count);
+	size_t count;
 	uint64_t ns[SAMPLES];
+} works[] = {
+	{ .name = "pair_64", .run = pair_64 },	 { .name = "pair_512", .run = pair_512 },
+	{ .name = "calloc_64", .run = calloc_64 }, { .name = "realloc", .run = realloc_grow },
+	{ .name = "batch_64", .run = batch_64 },
+};
+#define WORKS (sizeof(works) / sizeof(*works))
 
+static void alone(void)
+{
+	for (size_t w = 0; w < WORKS; w++)
+		works[w].count = sample_size(works[w].run);
 	for (size_t i = 0; i < SAMPLES; i++)
-		ns[i] = time_of(work, count, CLOCK_THREAD_CPUTIME_ID);
-	return median(ns, count);
+		for (size_t w = 0; w < WORKS; w++)
+			works[w].ns[i] = time_of(works[w].run, works[w].count, CLOCK_THREAD_CPUTIME_ID);
 }
 
 struct worker {
 	pthread_t thread;
 	unsigned number;
 	size_t count;
-	double ns;
+	uint64_t passed_ns[SAMPLES], own_ns[SAMPLES];
 };
 
 static pthread_barrier_t together;
@@ -162,23 +174,25 @@ static void pin(unsigned n)
 static void *run_worker(void *argument)
 {
 	struct worker *self = argument;
-	uint64_t ns[SAMPLES];
 
 	pin(self->number);
 	for (size_t i = 0; i < SAMPLES; i++) {
+		uint64_t own;
+
 		pthread_barrier_wait(&together);
-		ns[i] = time_of(pair_64, self->count, CLOCK_MONOTONIC);
+		own = now_ns(CLOCK_THREAD_CPUTIME_ID);
+		self->passed_ns[i] = time_of(pair_64, self->count, CLOCK_MONOTONIC);
+		self->own_ns[i] = now_ns(CLOCK_THREAD_CPUTIME_ID) - own;
 	}
-	self->ns = median(ns, self->count);
 	return NULL;
 }
 
-/* Each thread's own time, the mean of them. */
-static double in_threads(void)
+/* Prints the mean over the threads. */
+static void in_threads(void)
 {
-	struct worker workers[THREADS];
+	static struct worker workers[THREADS];
 	size_t count = sample_size(pair_64);
-	double sum = 0;
+	double passed = 0, own = 0;
 
 	pthread_barrier_init(&together, NULL, THREADS);
 	for (unsigned i = 0; i < THREADS; i++) {
@@ -188,20 +202,21 @@ static double in_threads(void)
 	}
 	for (unsigned i = 0; i < THREADS; i++) {
 		pthread_join(workers[i].thread, NULL);
-		sum += workers[i].ns;
+		passed += median(workers[i].passed_ns, count) / THREADS;
+		own += median(workers[i].own_ns, count) / THREADS;
 	}
-	return sum / THREADS;
+	printf("\"threads_pair_64\":%.3f,\"threads_pair_64_cpu\":%.3f", passed, own);
 }
 
 int main(void)
 {
-	printf("{\"pair_64\":%.3f", alone(pair_64));
-	printf(",\"pair_512\":%.3f", alone(pair_512));
-	printf(",\"calloc_64\":%.3f", alone(calloc_64));
 	prepare_realloc();
-	printf(",\"realloc\":%.3f", alone(realloc_grow));
-	printf(",\"batch_64\":%.3f", alone(batch_64));
+	alone();
+	printf("{");
+	for (size_t w = 0; w < WORKS; w++)
+		printf("\"%s\":%.3f,", works[w].name, median(works[w].ns, works[w].count));
 	/* Last: from the first thread on, glibc no longer takes us for a single-threaded program. */
-	printf(",\"threads_pair_64\":%.3f}\n", in_threads());
+	in_threads();
+	printf("}\n");
 	return 0;
 }
