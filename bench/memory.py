@@ -45,16 +45,22 @@ def part_of(mapping, previous, stack_at):
     """Which part of ours a mapping is, or None. What follows our data without a name is .bss."""
     if mapping["name"] == LIB:
         return {"r-xp": "code", "rw-p": "data"}.get(mapping["rights"], "constants, relocations")
-    if previous and not mapping["name"] and previous["name"] == LIB and \
-            previous["end"] == mapping["start"]:
+    if previous and previous["name"] == LIB and follows(mapping, previous):
         return "zeroed data (.bss)"
     if mapping["start"] <= stack_at < mapping["end"]:
         return "the thread's stack"
     return None
 
 
+def follows(mapping, previous):
+    """Is it the .bss of the file before it?"""
+    return not mapping["name"] and previous["name"].startswith("/") and \
+        previous["end"] == mapping["start"]
+
+
 def nameless(found):
-    return sum(m["Rss"] for m in found if not m["name"] and "part" not in m)
+    return sum(m["Rss"] for previous, m in zip(found, found[1:])
+               if not m["name"] and "part" not in m and not follows(m, previous))
 
 
 def of_library(pid, task):
