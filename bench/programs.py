@@ -5,6 +5,7 @@ import glob
 import hashlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -13,7 +14,7 @@ from common import (NONE, OWN, environment, put, record, rounds, spread, subject
                     table)
 from harness import TOP, Place, Program, wait_for
 
-HUNG_S = 600  # a peer under which a program never ends; nothing is measured by it
+HUNG_S = 180  # a peer under which a program never ends (heaptrack does so to forked shells)
 
 SQL = """
 create table t(id integer primary key, word text, n int);
@@ -50,11 +51,35 @@ class Broken(Exception):
     """The program did not do its work. Says how."""
 
 
-def ended(process):
-    """Waits for it; its exit status and its processor time in seconds."""
-    _, status, usage = os.wait4(process.pid, 0)
+class Limit:
+    """Ends a program that leads a session, and its children, when it takes too long."""
+
+    def __init__(self, process):
+        self.pid, self.over = process.pid, False
+        self.timer = threading.Timer(HUNG_S, self.end)
+
+    def end(self):
+        self.over = True
+        os.killpg(self.pid, signal.SIGKILL)
+
+    def __enter__(self):
+        self.timer.start()
+        return self
+
+    def __exit__(self, *_):
+        self.timer.cancel()
+
+
+def end_of(process):
+    """Waits for it; its processor time in seconds."""
+    with Limit(process) as limit:
+        _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, usage.ru_utime + usage.ru_stime
+    if limit.over:
+        raise Broken(f"it has not ended after {HUNG_S} s")
+    if process.returncode:
+        raise Broken(f"exit status {process.returncode}")
+    return usage.ru_utime + usage.ru_stime
 
 
 def time_of(argv, place, env, text=""):
@@ -64,16 +89,12 @@ def time_of(argv, place, env, text=""):
         file.write(text)
     with open(paths[0]) as given, open(paths[1], "wb") as out, open(paths[2], "wb") as errors:
         process = subprocess.Popen(argv, cwd=place.path, env=env, stdin=given, stdout=out,
-                                   stderr=errors)
-        hung = threading.Timer(HUNG_S, process.kill)
-        hung.start()
+                                   stderr=errors, start_new_session=True)
         try:
-            code, seconds = ended(process)
-        finally:
-            hung.cancel()
-    if code:
-        with open(paths[2], errors="replace") as errors:
-            raise Broken(f"exit status {code} {errors.read()[-200:]}".strip())
+            seconds = end_of(process)
+        except Broken as reason:
+            with open(paths[2], errors="replace") as said:
+                raise Broken(f"{reason} {said.read()[-200:]}".strip()) from None
     with open(paths[1], "rb") as out:
         return seconds, hashlib.sha256(out.read()).hexdigest()
 
@@ -110,24 +131,19 @@ def redis(place, env):
     path = os.path.join(place.path, "redis.sock")
     argv = ["redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--appendonly", "no",
             "--dir", place.path, "--logfile", os.path.join(place.path, "redis.log")]
-    with Program(argv, env=env) as server:
-        def answers():
-            if server.process.poll() is not None:
-                raise Broken(f"exit status {server.process.returncode}")
-            return is_answered(path)
-        wait_for(answers, "redis to answer")
-        load = subprocess.run(["redis-benchmark", "-s", path, "-n", "200000", "-c", "20", "-P",
-                               "16", "-r", "100000", "-d", "100", "-t", "set,get,lpush,hset", "-q"],
-                              env=environment({}), capture_output=True, text=True)
+    with Program(argv, env=env, start_new_session=True) as server:
+        with Limit(server):  # killed, it fails below
+            wait_for(lambda: is_answered(path) or server.process.poll() is not None, "redis")
+            load = subprocess.run(
+                ["redis-benchmark", "-s", path, "-n", "200000", "-c", "20", "-P", "16",
+                 "-r", "100000", "-d", "100", "-t", "set,get,lpush,hset", "-q"],
+                env=environment({}), capture_output=True, text=True)
         if load.returncode or load.stdout.count("requests per second") < 4:
             raise Broken(f"the load ended with {load.returncode} {load.stdout} {load.stderr}")
         with socket.socket(socket.AF_UNIX) as control:
             control.connect(path)
             control.sendall(b"SHUTDOWN NOSAVE\r\n")
-        code, seconds = ended(server.process)
-        if code:
-            raise Broken(f"exit status {code}")
-        return seconds, ""
+        return end_of(server.process), ""
 
 
 def is_answered(path):
@@ -170,7 +186,7 @@ def measure(program, added):
                         raise Broken("it printed something else")
                     total += seconds
                 samples[name].append(total)
-            except Broken as reason:
+            except (Broken, AssertionError) as reason:  # the latter from waiting in vain
                 if name in OWN:
                     raise
                 broken[name] = str(reason)
