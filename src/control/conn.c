@@ -35,17 +35,19 @@ uint64_t conn_closed(void)
 	return closed_count;
 }
 
-int conn_init(struct conn *c)
+int conn_reserve(struct conn_room *room)
 {
-	if (!c->in.data && buf_init(&c->in, WIRE_REQUEST_MAX + 1) < 0)
+	if (!room->in.data && buf_init(&room->in, WIRE_REQUEST_MAX + 1) < 0)
 		return -ENOMEM;
-	if (!c->out.data && buf_init(&c->out, REPLY_ROOM) < 0)
+	if (!room->out.data && buf_init(&room->out, REPLY_ROOM) < 0)
 		return -ENOMEM;
 	return 0;
 }
 
-void conn_open(struct conn *c, int fd, pid_t pid, uid_t uid, bool over_limit)
+void conn_open(struct conn *c, struct conn_room *room, int fd, pid_t pid, uid_t uid, bool over_limit)
 {
+	c->in = &room->in;
+	c->out = &room->out;
 	c->state = CONN_OPEN;
 	c->fd = fd;
 	c->pid = pid;
@@ -57,11 +59,9 @@ void conn_open(struct conn *c, int fd, pid_t pid, uid_t uid, bool over_limit)
 
 static void release(struct conn *c)
 {
-	struct buf in = c->in, out = c->out;
-
-	buf_clear(&in, WIRE_REQUEST_MAX + 1);
-	buf_clear(&out, REPLY_ROOM);
-	*c = (struct conn){ .in = in, .out = out };
+	buf_clear(c->in, WIRE_REQUEST_MAX + 1);
+	buf_clear(c->out, REPLY_ROOM);
+	*c = (struct conn){ .state = CONN_FREE };
 }
 
 void conn_forget(struct conn *c)
@@ -89,7 +89,7 @@ void conn_hang_up(struct conn *c)
 
 static size_t unsent(const struct conn *c)
 {
-	return c->out.len - c->sent;
+	return c->out->len - c->sent;
 }
 
 /* What may leave now: a reply that has to go in one piece waits for its end. */
@@ -97,19 +97,19 @@ static size_t sendable(const struct conn *c)
 {
 	const struct reply *r = &c->reply;
 
-	return r->deferred && r->begun && r->ops->whole ? r->start : c->out.len;
+	return r->deferred && r->begun && r->ops->whole ? r->start : c->out->len;
 }
 
 /* Sends what the socket takes. The bytes in front are dropped only once they are as many as the rest, so
    that a reader of small pieces does not make us move a megabyte each time. */
 static void flush(struct conn *c)
 {
-	if (c->out.failed) { /* no memory for a long reply: half of one would mislead */
+	if (c->out->failed) { /* no memory for a long reply: half of one would mislead */
 		conn_hang_up(c);
 		return;
 	}
 	while (sendable(c) > c->sent) {
-		ssize_t n = send(c->fd, c->out.data + c->sent, sendable(c) - c->sent,
+		ssize_t n = send(c->fd, c->out->data + c->sent, sendable(c) - c->sent,
 				 MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
@@ -127,10 +127,10 @@ static void flush(struct conn *c)
 		c->stalled_ns = 0;
 	}
 	if (!unsent(c)) {
-		buf_clear(&c->out, REPLY_ROOM);
+		buf_clear(c->out, REPLY_ROOM);
 		c->sent = 0;
 	} else if (c->sent >= REPLY_ROOM && c->sent >= unsent(c)) {
-		buf_consume(&c->out, c->sent);
+		buf_consume(c->out, c->sent);
 		c->reply.start -= c->sent;
 		c->sent = 0;
 	}
@@ -142,7 +142,7 @@ static void flush(struct conn *c)
 
 static size_t unread(const struct conn *c)
 {
-	return c->in.len - c->at;
+	return c->in->len - c->at;
 }
 
 /* Once for each turn, not for each request; and never under a running one, whose words lie there. */
@@ -150,7 +150,7 @@ static void compact_input(struct conn *c)
 {
 	if (c->reply.deferred || c->reply.batch.open || !c->at)
 		return;
-	buf_consume(&c->in, c->at);
+	buf_consume(c->in, c->at);
 	c->at = 0;
 }
 
@@ -170,7 +170,7 @@ static void advance(struct conn *c)
 
 static void begin_reply(struct conn *c)
 {
-	c->reply = (struct reply){ .out = &c->out, .batch = c->reply.batch };
+	c->reply = (struct reply){ .out = c->out, .batch = c->reply.batch };
 }
 
 static void finish_request(struct conn *c)
@@ -186,7 +186,7 @@ static void finish_request(struct conn *c)
 static void refuse(struct conn *c, int code, const char *why)
 {
 	begin_reply(c);
-	c->reply.ops = wire_for(c->in.data[c->at])->ops;
+	c->reply.ops = wire_for(c->in->data[c->at])->ops;
 	reply_fault(&c->reply, code, "%s", why);
 	c->reply.ops->end(&c->reply);
 }
@@ -196,15 +196,15 @@ static void refuse_long(struct conn *c)
 {
 	refuse(c, 400, "the request is longer than 65536 bytes");
 	c->discarding = true;
-	c->at = c->in.len;
+	c->at = c->in->len;
 }
 
 static bool discard_line(struct conn *c)
 {
-	size_t line = wire_line(c->in.data + c->at, unread(c), false);
+	size_t line = wire_line(c->in->data + c->at, unread(c), false);
 
 	c->discarding = !line;
-	c->at = line ? c->at + line : c->in.len;
+	c->at = line ? c->at + line : c->in->len;
 	return !c->discarding;
 }
 
@@ -220,14 +220,14 @@ static bool skip_packet(struct conn *c)
 
 static void skip_blanks(struct conn *c)
 {
-	while (unread(c) && c->in.data[c->at] && strchr(" \t\r\n", c->in.data[c->at]))
+	while (unread(c) && c->in->data[c->at] && strchr(" \t\r\n", c->in->data[c->at]))
 		c->at++;
 }
 
 /* Reads the next request off the input, or off the batch that is open. False when there is none yet. */
 static bool take_request(struct conn *c)
 {
-	const struct wire *wire = wire_for(c->in.data[c->at]);
+	const struct wire *wire = wire_for(c->in->data[c->at]);
 
 	begin_reply(c);
 	c->call = (struct rpc_call){ .pid = c->pid, .uid = c->uid };
@@ -235,7 +235,7 @@ static bool take_request(struct conn *c)
 		wire->next(&c->call, &c->reply);
 		return true;
 	}
-	c->taken = wire->take(c->in.data + c->at, unread(c), c->eof, &c->call, &c->reply);
+	c->taken = wire->take(c->in->data + c->at, unread(c), c->eof, &c->call, &c->reply);
 	if (!c->taken && unread(c) >= WIRE_REQUEST_MAX)
 		refuse_long(c);
 	return c->taken != 0;
@@ -278,7 +278,7 @@ static bool has_room(const struct conn *c)
    short one. */
 static size_t work_of(const struct conn *c, size_t out_before)
 {
-	size_t written = c->out.len > out_before ? c->out.len - out_before : 0;
+	size_t written = c->out->len > out_before ? c->out->len - out_before : 0;
 
 	return SERVE_STEP_BYTES + SERVE_WEIGHT * (c->taken + written);
 }
@@ -291,7 +291,7 @@ unsigned conn_serve(struct conn *c, uint64_t ns)
 	size_t before;
 
 	while (more && has_room(c)) {
-		before = c->out.len;
+		before = c->out->len;
 		more = serve_one(c);
 		served += more;
 		if (slice_over(&turn, work_of(c, before)))
@@ -357,11 +357,11 @@ struct job *reply_defer(struct reply *r, void (*answer)(struct reply *r))
 
 void conn_receive(struct conn *c)
 {
-	size_t room = WIRE_REQUEST_MAX - c->in.len;
-	ssize_t n = room ? recv(c->fd, c->in.data + c->in.len, room, MSG_DONTWAIT) : 0;
+	size_t room = WIRE_REQUEST_MAX - c->in->len;
+	ssize_t n = room ? recv(c->fd, c->in->data + c->in->len, room, MSG_DONTWAIT) : 0;
 
 	if (n > 0)
-		c->in.len += (size_t)n;
+		c->in->len += (size_t)n;
 	else if (room && n == 0)
 		c->eof = true;
 	else if (n < 0 && errno != EAGAIN && errno != EINTR)
@@ -374,7 +374,7 @@ short conn_events(const struct conn *c)
 
 	if (sendable(c) > c->sent)
 		events |= POLLOUT;
-	if (c->state == CONN_OPEN && !c->eof && !c->reply.deferred && c->in.len < WIRE_REQUEST_MAX &&
+	if (c->state == CONN_OPEN && !c->eof && !c->reply.deferred && c->in->len < WIRE_REQUEST_MAX &&
 	    unsent(c) < REPLIES_MAX)
 		events |= POLLIN;
 	return events;

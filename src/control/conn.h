@@ -14,7 +14,12 @@
 
 enum conn_state { CONN_FREE, CONN_OPEN, CONN_CLOSING, CONN_GONE };
 
-/* Zeroed, and after conn_init, it is free. */
+/* Where its requests and replies are. */
+struct conn_room {
+	struct buf in, out;
+};
+
+/* Zeroed it is free, and costs no memory. */
 struct conn {
 	enum conn_state state; /* closing: what is in `out` still goes; gone: a job has to end */
 	int fd;
@@ -23,7 +28,7 @@ struct conn {
 	bool discarding; /* the rest of a line that was too long */
 	size_t skip;     /* bytes to come of a packet that was too long */
 	bool unfinished; /* `in` may hold more requests than were served in a turn */
-	struct buf in, out;
+	struct buf *in, *out;
 	size_t at;    /* of `in`: where the next request begins, or the one that is running */
 	size_t taken; /* by the one that is running */
 	size_t sent;  /* of `out` */
@@ -36,10 +41,10 @@ struct conn {
 
 /* Maps room for requests and replies, so that they work when the system has no more memory. 0 or
    -ENOMEM; harmless when it has been called before. */
-int conn_init(struct conn *c);
+int conn_reserve(struct conn_room *room);
 
-/* Takes the accepted socket over. */
-void conn_open(struct conn *c, int fd, pid_t pid, uid_t uid, bool over_limit);
+/* Takes the accepted socket over. `room` stays with it until it is free again. */
+void conn_open(struct conn *c, struct conn_room *room, int fd, pid_t pid, uid_t uid, bool over_limit);
 
 /* In a forked child, where the socket is the parent's: free again, nothing is closed. */
 void conn_forget(struct conn *c);

@@ -23,6 +23,7 @@
 #define SLOTS (SERVER_CONNECTIONS + REFUSED_AT_ONCE)
 
 static struct conn conns[SLOTS];
+static struct conn_room rooms[SLOTS]; /* apart, so that connections not yet used stay out of memory */
 static int listener = -1;
 static uint64_t rest_until_ns;  /* accept found no descriptor */
 static uint64_t rest_from_closed; /* as many connections had been closed then */
@@ -38,7 +39,7 @@ static uid_t overflow_uid = 65534;
 int server_start(int fd)
 {
 	for (unsigned i = 0; i < SLOTS; i++)
-		if (conn_init(&conns[i]) < 0)
+		if (conn_reserve(&rooms[i]) < 0)
 			return -ENOMEM;
 	listener = fd;
 	return 0;
@@ -109,7 +110,7 @@ static void accept_one(void)
 		close(fd);
 		return;
 	}
-	conn_open(c, fd, peer.pid, peer.uid, conn_count() >= SERVER_CONNECTIONS);
+	conn_open(c, &rooms[c - conns], fd, peer.pid, peer.uid, conn_count() >= SERVER_CONNECTIONS);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)

@@ -23,8 +23,9 @@ struct heap {
 };
 
 /* What the wrappers call. Each slot is read and written atomically, one by one: any mixture of
-   old and new slots is correct, since blocks carry no mark of who made them. */
-extern struct heap dispatch;
+   old and new slots is correct, since blocks carry no mark of who made them. Hidden, so that a call is a single
+   jump through it. */
+extern struct heap dispatch __attribute__((visibility("hidden")));
 
 #define HEAP_CALL(function) __atomic_load_n(&dispatch.function, __ATOMIC_RELAXED)
 
