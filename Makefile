@@ -3,7 +3,7 @@
 # make demo       shows it at work; HOST="redis-server --port 7777" for another host
 # make deps check installs what the tests need from Debian, then runs them; check-live has more programs
 # make install    DESTDIR= PREFIX=/usr/local
-# Also: soak san fuzz lint bench clean. V=1 shows the commands.
+# Also: soak san valgrind fuzz lint bench clean. V=1 shows the commands.
 
 PREFIX     ?= /usr/local
 BINDIR     ?= $(PREFIX)/bin
@@ -163,6 +163,10 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-om
 san:
 	$(MAKE) B=$(B)/san CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" $(B)/san/tests/unit
 	B=$(B)/san tests/run unit
+
+# The unit tests, and hosts that have us preloaded, under memcheck: a few minutes.
+valgrind: tests
+	B=$(B) tests/valgrind
 
 # Each format and the argument binder for a minute: libFuzzer, under both sanitizers.
 FUZZ_SECONDS ?= 60
