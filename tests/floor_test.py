@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""How old a C library may be. A program whose C library lacks a version that we need does not start under
+us at all, so the floor that the README states must not rise unnoticed."""
+
+import os
+import re
+import subprocess
+
+from harness import LIB, MTCTL, TOP, equal, fact, run_facts
+
+# The oldest that programs are still run with. What is younger needs a reason here.
+OLD = (2, 17)
+YOUNGER = {
+    # These moved from libdl and libpthread into libc. Their old versions would need both as libraries
+    # of their own, loaded into every host.
+    "dladdr": (2, 34), "dlsym": (2, 34), "pthread_create": (2, 34),
+    "pthread_attr_setstacksize": (2, 34), "pthread_sigmask": (2, 32),
+    # Inline functions before, on top of calls that newer headers do not have.
+    "fstat": (2, 33), "fstatat": (2, 33), "stat": (2, 33), "lstat": (2, 33),
+    "__libc_start_main": (2, 34),  # of each program that is linked by so new a C library
+}
+
+
+def needed(path):
+    """{symbol: version} of what the C library has to bring."""
+    table = subprocess.run(["readelf", "--dyn-syms", "-W", path], capture_output=True, text=True,
+                           check=True).stdout
+    return {name: tuple(map(int, version.split(".")))
+            for name, version in re.findall(r" UND (\w+)@GLIBC_([\d.]+)", table)}
+
+
+def version_needs(path):
+    """All versions in the table that the dynamic linker reads before the program may start."""
+    table = subprocess.run(["readelf", "-V", "-W", path], capture_output=True, text=True,
+                           check=True).stdout
+    return {tuple(map(int, v.split("."))) for v in re.findall(r"Name: GLIBC_([\d.]+)", table)}
+
+
+def stated():
+    with open(os.path.join(TOP, "README.md")) as readme:
+        return tuple(map(int, re.search(r"glibc (\d+)\.(\d+) or later", readme.read()).groups()))
+
+
+@fact
+def only_known_symbols_are_younger_than_the_oldest_in_use():
+    for path in (LIB, MTCTL):
+        symbols = needed(path)
+        assert len(symbols) > 30, symbols
+        surprises = {name: version for name, version in symbols.items()
+                     if version > max(OLD, YOUNGER.get(name, OLD))}
+        equal(surprises, {}, path)
+
+
+@fact
+def the_floor_is_the_one_that_the_readme_states():
+    for path in (LIB, MTCTL):
+        equal(max(version_needs(path)), stated(), path)
+
+
+run_facts()
