@@ -46,15 +46,16 @@ class Run:
         with Client(self.place.wait_socket(pid)) as client:
             info = client.call("mt.info")
             before = resident(pid)
-            client.call("mt.mem_alloc", "8m")
+            client.call("mt.mem_alloc", "64m")
             client.call("mt.mem_rnd_alloc", 1, 2000, "1m")
             grown = resident(pid) - before
-            assert grown > 8 * MIB, f"grew by {grown} only"
+            # Far less than 65: a collector or a compiler of the host's may give back some meanwhile.
+            assert grown > 32 * MIB, f"grew by {grown} only"
             number = client.call("mt.mem_test_start", 1, 64, 256, 1, 2, "1h", "k")
             wait_for(lambda: client.call("mt.mem_test_list", number)[0]["overflows"] > 0,
                      "the test to have freed once")
             held = client.call("mt.mem_used")
-            assert client.call("mt.reset") >= 9 * MIB, held
+            assert client.call("mt.reset") >= 65 * MIB, held
             assert client.call("mt.mem_used") == 0
             self.drilled.append({"program": info["program"], "allocator": info["allocator"],
                                  "in_path": info["in_path"]})
