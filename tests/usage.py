@@ -5,10 +5,12 @@ says itself when it may be injected into."""
 import os
 import shutil
 import socket
+import subprocess
 import threading
 
 import harness
-from harness import Program, end_tree
+from harness import MTCTL, Program, end_tree
+from matrix import Run
 
 HANGS_S = 5 * harness.PATIENCE_S  # then it never ends
 
@@ -64,6 +66,18 @@ def write(run, name, text, mode=0o644):
         file.write(text)
     os.chmod(path, mode)
     return path
+
+
+def plain(run):
+    """The environment of what is not under test."""
+    return Run(run.place, False).env()
+
+
+def killed(run):
+    """Says that a signal has ended a process, so that it could not take its name away. Listing does."""
+    if run.watched:
+        subprocess.run([MTCTL, "ls"], env=plain(run) | {"MTPRELOAD_DIR": run.place.run}, check=True,
+                       stdout=subprocess.DEVNULL, timeout=harness.PATIENCE_S)
 
 
 def read(run, name):
