@@ -330,6 +330,50 @@ def man_shows_the_same(run):
     return [tuple(here(run, str(word)) for word in done) for done in seen]
 
 
+NAMESPACES = r"""
+unshare -U true; echo "status $?"
+unshare -U id -u
+unshare -Ur id
+unshare -Urmi sh -c 'id -u; readlink /proc/self/ns/user | sed s/[0-9].*//; mount -t tmpfs none /mnt && ls /mnt'
+unshare -Urpf --mount-proc sh -c 'echo "$$"; cat /proc/1/comm'
+unshare -n sh -c 'cat /proc/net/dev | wc -l'
+unshare -Ur false; echo "status $?"
+chroot / id -u
+exec 3<&0
+unshare -Ur sh -c 'echo inside >/proc/$$/comm; echo "drill $$"; read line <&3; echo "inside $(id -u)"
+    nsenter -t $$ -U --preserve-credentials sh -c "echo entered again" 2>&1
+    sleep 300 & sleeper=$!
+    echo "$sleeper" >sleeper; wait $sleeper; echo "slept $?"' &
+while [ ! -s sleeper ] && kill -0 $!; do sleep 0.01; done
+nsenter -t $(cat sleeper) -U --preserve-credentials id
+nsenter -t $(cat sleeper) -U --preserve-credentials sh -c 'echo "drill $$"; read line; id -u'
+nsenter -t $(cat sleeper) -U -S 0 -G 0 sh -c 'id -u; kill $(cat sleeper)'
+wait
+echo end
+"""
+
+
+@program("setpriv", "setpriv --version")
+def privileges_are_dropped_the_same(run):
+    """It keeps capabilities (a thread's own) across setresuid to call setgroups after it: glibc aborts when
+    that succeeds in one thread and is refused in another."""
+    waits = write(run, "waits", f"#!/bin/sh\nid; {WAIT}\n", 0o755)
+    return dialogue(run, "sh", "-c", f"""
+        for groups in --clear-groups --keep-groups --init-groups; do
+            setpriv --reuid 65534 --regid 65534 $groups id; echo $?
+        done
+        setpriv --no-new-privs --inh-caps=-all --bounding-set=-all grep Cap /proc/self/status
+        exec setpriv --reuid 65534 --clear-groups {waits}""")
+
+
+@program("unshare, nsenter", "unshare --version")
+def namespaces_are_entered_the_same(run):
+    """unshare(CLONE_NEWUSER) and setns into a user namespace are refused to a process with two threads."""
+    seen = dialogue(run, "sh", "-c", NAMESPACES)
+    killed(run)
+    return seen
+
+
 @program("bwrap", "bwrap --version")
 def bwrap_confines_the_same(run):
     common = ["bwrap", "--ro-bind", "/", "/", "--dev", "/dev", "--tmpfs", "/mnt", "--bind", run.path, run.path]
