@@ -109,7 +109,8 @@ static bool try_place(void *context, const char *path)
 		new.trouble = 0;
 	else if (new.trouble == 0 && new.peer != f->p.pid)
 		return false;
-	if (new.trouble == -ENOENT)
+	/* An abstract name that nobody has refuses, where a path would not exist. */
+	if (new.trouble == -ENOENT || (*path == '@' && new.trouble == -ECONNREFUSED))
 		return false;
 	add(f->found, &new);
 	return !new.trouble;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,10 +37,25 @@ static int connect_long(int fd, const char *path)
 	return rc;
 }
 
+/* A name without a file: a NUL stands for the '@', and the length ends it. */
+static int connect_abstract(int fd, const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	size_t length = strlen(path);
+
+	if (length > sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(address.sun_path + 1, path + 1, length - 1);
+	length += offsetof(struct sockaddr_un, sun_path);
+	return connect(fd, (const struct sockaddr *)&address, (socklen_t)length) < 0 ? -errno : 0;
+}
+
 static int connect_path(int fd, const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
+	if (*path == '@')
+		return connect_abstract(fd, path);
 	if (strlen(path) >= sizeof(address.sun_path))
 		return connect_long(fd, path);
 	strcpy(address.sun_path, path);

@@ -21,6 +21,8 @@ struct link {
 
 #define LINK_CLOSED { .fd = -1 }
 
+/* A path that begins with '@' is an abstract name, of our network namespace: @mtpreload.PID. */
+
 /* Who listens under `path`? Never waits. 0, or -errno: -EAGAIN says that somebody does, but that
    too many are waiting to be let in to ask who. */
 int link_probe(const char *path, pid_t *peer);

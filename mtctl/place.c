@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/rundir.h"
 #include "find.h"
 
 #define TMP "/tmp"
@@ -147,15 +146,22 @@ static bool offer_bound(const struct search *s, struct buf *list)
 	return false;
 }
 
+void place_abstract(const struct proc *p, char name[RUNDIR_NAME_MAX])
+{
+	snprintf(name, RUNDIR_NAME_MAX, "@mtpreload.%d", (int)p->inner);
+}
+
 bool place_each_socket(const struct proc *p, bool (*each)(void *context, const char *path),
 		       void *context)
 {
 	struct search s = { p, each, context };
+	char abstract[RUNDIR_NAME_MAX];
 	struct buf file = { 0 };
 	bool found = proc_file(p->pid, "environ", &file) == 0 && offer_environment(&s, &file);
 
 	if (!found && proc_file(p->pid, "net/unix", &file) == 0)
 		found = offer_bound(&s, &file);
 	buf_free(&file);
-	return found;
+	place_abstract(p, abstract);
+	return found || each(context, abstract);
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/buf.h"
+#include "base/rundir.h"
 #include "proc.h"
 
 /* Calls `each` with every directory that exists: those of our own environment, and for root those
@@ -13,8 +14,12 @@
 void place_each_dir(void (*each)(void *context, const char *dir, int dir_fd), void *context);
 
 /* Calls `each` with every path at which the process's socket may be, as we reach it, until it
-   returns true. */
+   returns true. The last one is the abstract name. */
 bool place_each_socket(const struct proc *p, bool (*each)(void *context, const char *path),
 		       void *context);
+
+/* The abstract name that the library takes where no directory is usable: "@mtpreload.PID", with
+   the pid as the process itself knows it. */
+void place_abstract(const struct proc *p, char name[RUNDIR_NAME_MAX]);
 
 #endif

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -382,6 +383,108 @@ def reaches_a_process_with_another_tmp():
             found(program)
             found(program, here(place))
             says(run("-s", inside, "mt.mem_used"), 0, "0\n")
+
+
+def line_of(pid):
+    """What ls says of a process."""
+    done = run("ls", "-j")
+    equal((done.status, done.err), (0, ""))
+    return next((i for i in json.loads(done.out) if i["pid"] == pid), None)
+
+
+PRIVATE = """
+mount --bind {library} /mnt && mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /tmp &&
+exec env LD_PRELOAD=/mnt/{name} sleep 1000
+"""
+
+
+@alone
+def ls_finds_a_process_with_a_private_tmp():
+    library, name = os.path.split(LIB)
+    script = PRIVATE.format(library=library, name=name)
+    spaces = ["unshare", "--mount"] + (["--user", "--map-root-user"] if os.geteuid() else [])
+    with Program(spaces + ["sh", "-c", script], env=clean()) as program:
+        own = f"/tmp/mtpreload-0/mtpreload.{program.pid}.sock"
+        path = f"/proc/{program.pid}/root{own}"
+        wait_for(lambda: os.path.exists(path), path)
+        assert not os.path.exists(own)
+        line = line_of(program.pid)
+        equal((line["name"], line["held"], line["socket"]), ("sleep", 0, path))
+        says(run("-s", line["socket"], "mt.mem_used"), 0, "0\n")
+
+
+def jail(place):
+    """A root directory with all that sleep needs."""
+    root = os.path.join(place.path, "jail")
+    os.makedirs(os.path.join(root, "dir"))
+    listed = subprocess.run(["ldd", shutil.which("sleep"), LIB], capture_output=True, text=True)
+    files = set(re.findall(r"(/\S+) \(0x", listed.stdout)) | {shutil.which("sleep")}
+    for file in files:
+        os.makedirs(root + os.path.dirname(file), exist_ok=True)
+        shutil.copy(file, root + file)
+    shutil.copy(LIB, root)
+    return root
+
+
+@alone
+def ls_finds_a_process_in_another_root():
+    with Place() as place:
+        root = jail(place)
+        env = {"LD_PRELOAD": "/" + os.path.basename(LIB), "MTPRELOAD_DIR": "/dir"}
+        with Program([shutil.which("sleep"), "1000"], env=env,
+                     preexec_fn=lambda: os.chroot(root)) as program:
+            outside = f"{root}/dir/mtpreload.{program.pid}.sock"
+            wait_for(lambda: os.path.exists(outside), outside)
+            line = line_of(program.pid)
+            equal(line["socket"], f"/proc/{program.pid}/root/dir/mtpreload.{program.pid}.sock")
+            equal(line["held"], 0)
+            found(program)
+
+
+# A process with the library in it, which is told not to work there, and an abstract socket.
+ABSTRACT = r"""
+import os, socket
+s = socket.socket(socket.AF_UNIX)
+s.bind(b"\0mtpreload.%d" % (os.getpid() + int(os.environ["OFFSET"])))
+s.listen(8)
+print("listening", flush=True)
+while True:
+    connection, _ = s.accept()
+    for line in connection.makefile("rb"):
+        result = '{"allocator":"abstract","uptime_s":1}' if b"mt.info" in line else '{"held":77}'
+        connection.sendall(b'{"jsonrpc":"2.0","result":%s,"id":1}\n' % result.encode())
+"""
+
+
+def abstract(place, offset=0):
+    env = dict(place.environment(only="nobody"), OFFSET=str(offset))
+    return Program([sys.executable, "-c", ABSTRACT], env=env, stdout=subprocess.PIPE)
+
+
+@fact
+def finds_an_abstract_socket():
+    with Place() as place, abstract(place) as program:
+        program.process.stdout.readline()
+        name = f"@mtpreload.{program.pid}"
+        line = line_of(program.pid)
+        equal((line["allocator"], line["held"], line["socket"]), ("abstract", 77, name))
+        for target in (["-s", name], ["-p", str(program.pid)]):
+            equal(json.loads(run(*target, "-j", "mt.status").out), {"held": 77})
+    says(run("-s", name, "mt.status"), 3, "", f"mtctl: nobody listens on {name}: its process has ended, "
+                                              "or it is no socket (mtctl ls shows the live ones)\n")
+
+
+@fact
+def an_abstract_socket_of_another_process_is_not_taken():
+    with Place() as place, abstract(place, 1 << 23) as program:
+        program.process.stdout.readline()
+        equal(line_of(program.pid), None)
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(f"\0mtpreload.{program.pid}")
+            other.listen(8)
+            equal(line_of(program.pid), None)
+            done = run("-p", str(program.pid), "mt.status")
+            equal((done.status, done.out), (3, ""))
 
 
 @alone
