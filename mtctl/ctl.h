@@ -36,6 +36,7 @@ struct options {
 	bool all;
 	bool json;
 	bool help, version;
+	bool behind_dashes; /* the words behind the command stood behind a "--" */
 	struct patience patience;
 };
 

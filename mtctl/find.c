@@ -169,13 +169,15 @@ void find_socket(struct instances *found, const char *path)
 
 static void prune(void *context, const char *dir, int dir_fd)
 {
-	(void)context;
-	rundir_prune(dir, dir_fd);
+	*(int *)context += rundir_prune(dir, dir_fd);
 }
 
-void find_prune(void)
+int find_prune(void)
 {
-	place_each_dir(prune, NULL);
+	int removed = 0;
+
+	place_each_dir(prune, &removed);
+	return removed;
 }
 
 void find_keep(struct instances *found, bool (*keep)(const struct instance *i, const void *what),

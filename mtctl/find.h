@@ -32,8 +32,8 @@ void find_instances(struct instances *found, pid_t pid);
 /* The one behind a socket's path, if only with its trouble. */
 void find_socket(struct instances *found, const char *path);
 
-/* Removes names of dead processes from the directories of sockets. */
-void find_prune(void);
+/* Removes names of dead processes from the directories of sockets; how many. */
+int find_prune(void);
 
 /* Keeps those for which `keep` says so. */
 void find_keep(struct instances *found, bool (*keep)(const struct instance *i, const void *what),

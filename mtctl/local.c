@@ -7,6 +7,7 @@
 
 #include "base/nearest.h"
 #include "batch.h"
+#include "doctor.h"
 #include "ls.h"
 #include "option.h"
 #include "out.h"
@@ -14,11 +15,16 @@
 #include "session.h"
 
 const struct local locals[] = {
-	{ "run", run_program, "run [--set K=V]... [--only PAT] -- PROGRAM [ARG]...",
+	{ "run", run_program, "run [--set K=V]... [--only PAT] [--force] -- PROGRAM [ARG]...",
 	  "start PROGRAM with the library in it; --set gives it a setting,\n"
-	  "--only limits it to programs of these names: nginx,redis-*",
+	  "--only limits it to programs of these names: nginx,redis-*;\n"
+	  "--force starts it although the library would end it",
 	  true },
 	{ "ls", ls_run, "ls", "list the running instances, remove names left by dead ones", false },
+	{ "doctor", doctor_run, "doctor [PID | -- PROGRAM [ARG]...]",
+	  "why the library is not at work in a process, would not be in PROGRAM\n"
+	  "(which is not run), or what is wrong on this machine",
+	  false },
 	{ "-", batch_run, "-", "read commands from stdin, one a line", false },
 	{ "help", local_help, "help [METHOD]", "this text, or what the server says of METHOD",
 	  false },

@@ -199,6 +199,7 @@ int option_read(struct options *o, char **args, int *count)
 	*o = (struct options){ .patience = { .ns = PATIENCE_NS, .renews = true } };
 	for (char **at = args; *at && status == CTL_DONE; at++) {
 		if (strcmp(*at, "--") == 0 || (command && command->own_options)) {
+			o->behind_dashes = strcmp(*at, "--") == 0 && to == args + 1;
 			at += !command || !command->own_options;
 			while (*at)
 				*to++ = *at++;

@@ -34,8 +34,7 @@ int proc_file(pid_t pid, const char *file, struct buf *out)
 	return out->failed ? -ENOMEM : rc;
 }
 
-/* The number behind a line's label in a status file. */
-static long field(const char *status, const char *label, bool last)
+long proc_field(const char *status, const char *label, bool last)
 {
 	const char *at = strstr(status, label);
 	long value = 0;
@@ -91,12 +90,12 @@ bool proc_read(pid_t pid, struct proc *p)
 	*p = (struct proc){ .pid = pid, .inner = pid };
 	found = proc_file(pid, "status", &scratch) == 0;
 	if (found) {
-		p->parent = (pid_t)field(scratch.data, "\nPPid:\t", false);
+		p->parent = (pid_t)proc_field(scratch.data, "\nPPid:\t", false);
 		uids = strstr(scratch.data, "\nUid:\t");
 		if (uids)
 			p->uid = (uid_t)strtoul(uids + strcspn(uids + 6, "\t") + 7, NULL, 10);
 		if (strstr(scratch.data, "\nNSpid:\t"))
-			p->inner = (pid_t)field(scratch.data, "\nNSpid:\t", true);
+			p->inner = (pid_t)proc_field(scratch.data, "\nNSpid:\t", true);
 		read_names(p, &scratch);
 	}
 	buf_free(&scratch);

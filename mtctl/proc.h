@@ -28,6 +28,10 @@ int proc_has_library(pid_t pid, struct buf *scratch);
 /* Reads /proc/PID/FILE with a NUL behind it. 0 or -errno. */
 int proc_file(pid_t pid, const char *file, struct buf *out);
 
+/* The number behind a line's label ("\nPPid:\t") in the contents of a status file, or the last of
+   several; 0 where there is none. */
+long proc_field(const char *status, const char *label, bool last);
+
 /* A variable in the contents of an environ file, or NULL. */
 const char *proc_env(const struct buf *environment, const char *name);
 

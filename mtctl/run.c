@@ -11,12 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "doctor.h"
+#include "library.h"
 #include "local.h"
 #include "option.h"
 #include "out.h"
 
-#define LIBRARY "libmtpreload.so"
-#define INSTALLED "../lib/mtpreload/" LIBRARY
+#define WHY_MAX 2048
 
 enum { RUN_CANNOT_EXECUTE = 126, RUN_NOT_FOUND = 127 };
 
@@ -43,65 +44,43 @@ static int only(const char *patterns)
 	return CTL_DONE;
 }
 
+static bool forced;
+
+static int force(const char *unused)
+{
+	(void)unused;
+	forced = true;
+	return CTL_DONE;
+}
+
 static const struct {
-	const char *word, *value;
+	const char *word, *value; /* NULL: it takes none */
 	int (*take)(const char *value);
 } rows[] = {
 	{ "--set", "NAME=VALUE", set },
 	{ "--only", "PATTERN", only },
+	{ "--force", NULL, force },
 };
 
 /* Reads the option at **at, and its value, which stands behind it or behind a '='. */
 static int read_option(char ***at)
 {
-	static const char *const known[] = { "--set", "--only", NULL };
+	static const char *const known[] = { "--set", "--only", "--force", NULL };
 	const char *option = **at, *value;
 	size_t length = strcspn(option, "=");
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (strlen(rows[i].word) != length || strncmp(rows[i].word, option, length) != 0)
 			continue;
+		if (!rows[i].value)
+			return option[length] ? out_error(CTL_USAGE, "%s takes no value", rows[i].word) :
+						rows[i].take(NULL);
 		value = option[length] ? option + length + 1 : *++*at;
 		if (!value)
 			return out_error(CTL_USAGE, "%s needs a value: %s", option, rows[i].value);
 		return rows[i].take(value);
 	}
 	return option_unknown(option, known);
-}
-
-/* The path of a readable file in the directory of mtctl itself. */
-static bool beside(const char *tail, char out[PATH_MAX])
-{
-	char self[PATH_MAX], path[PATH_MAX + 64];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (n <= 0)
-		return false;
-	self[n] = '\0';
-	*strrchr(self, '/') = '\0';
-	snprintf(path, sizeof(path), "%s/%s", self, tail);
-	return realpath(path, out) && access(out, R_OK) == 0;
-}
-
-static int find_library(char out[PATH_MAX])
-{
-	const char *given = getenv("MTPRELOAD_LIB");
-
-	if (given && *given) {
-		if (!realpath(given, out) || access(out, R_OK) < 0)
-			return out_error(CTL_UNREACHABLE, "MTPRELOAD_LIB=%s: %s", given,
-					 strerror(errno));
-	} else if (!beside(LIBRARY, out) && !beside(INSTALLED, out)) {
-		return out_error(CTL_UNREACHABLE,
-				 LIBRARY " is neither beside mtctl nor in " INSTALLED
-				 " from there (MTPRELOAD_LIB=PATH names it)");
-	}
-	if (out[strcspn(out, ": \t\n")])
-		return out_error(CTL_USAGE,
-				 "LD_PRELOAD cannot hold '%s', which has a blank or a colon in it "
-				 "(MTPRELOAD_LIB=PATH names a copy elsewhere)",
-				 out);
-	return CTL_DONE;
 }
 
 /* In front: the first malloc found is the one that a program calls. */
@@ -122,6 +101,14 @@ static int preload(const char *library)
 	return rc < 0 ? out_error(CTL_UNREACHABLE, "memory ran out") : CTL_DONE;
 }
 
+static int find(char library[PATH_MAX])
+{
+	char why[LIBRARY_WHY_MAX];
+	int status = library_find(library, why);
+
+	return status == CTL_DONE ? CTL_DONE : out_error(status, "%s", why);
+}
+
 static int start(char **program)
 {
 	int error;
@@ -134,7 +121,7 @@ static int start(char **program)
 
 int run_program(const struct options *o, int count, char **words)
 {
-	char library[PATH_MAX];
+	char library[PATH_MAX], why[WHY_MAX];
 	char **at = words + 1;
 	int status = CTL_DONE;
 
@@ -148,7 +135,9 @@ int run_program(const struct options *o, int count, char **words)
 		at++;
 	if (!*at)
 		return out_error(CTL_USAGE, "run what? (mtctl run [--set K=V]... -- PROGRAM [ARG]...)");
-	status = find_library(library);
+	status = find(library);
+	if (status == CTL_DONE && !forced && doctor_is_fatal(*at, library, why, sizeof(why)))
+		return out_error(RUN_CANNOT_EXECUTE, "not started: %s; --force starts it all the same", why);
 	if (status == CTL_DONE)
 		status = preload(library);
 	return status == CTL_DONE ? start(at) : status;

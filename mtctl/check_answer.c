@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The library's thread runs in a process: can it be talked to, and is all well there? */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "call.h"
+#include "check.h"
+#include "place.h"
+
+#define ANSWER_NS (2 * NS_PER_S)
+#define BIND_TRIES 20
+#define BIND_WAIT_NS (50 * NS_PER_MS)
+
+/* More filters than its parent has: it has installed one itself, and put it on our thread as well,
+   which then looks for clients under it. */
+static enum level filter(struct subject *s, struct buf *text)
+{
+	struct buf parent = { 0 };
+	long own = proc_field(s->status.data, "\nSeccomp_filters:\t", false), above = 0;
+
+	if (proc_field(s->status.data, "\nSeccomp:\t", false) != 2)
+		return LEVEL_NONE;
+	if (proc_file(s->proc.parent, "status", &parent) == 0)
+		above = proc_field(parent.data, "\nSeccomp_filters:\t", false);
+	buf_free(&parent);
+	if (own <= above)
+		return LEVEL_NONE; /* a container's, as a rule, which refuses and does not kill */
+	s->untouchable = true;
+	buf_str(text, "it has a seccomp filter of its own: one that kills, and was put on all threads (TSYNC), "
+		      "can end it when a client connects; so it was not asked anything");
+	return LEVEL_NOTE;
+}
+
+static const struct instance *find(struct subject *s)
+{
+	const struct timespec wait = { .tv_nsec = (long)BIND_WAIT_NS };
+
+	for (int i = 0; i < BIND_TRIES; i++) {
+		find_free(&s->found);
+		find_instances(&s->found, s->proc.pid);
+		if (s->found.count)
+			break;
+		nanosleep(&wait, NULL); /* its name appears a moment after its start */
+	}
+	return s->found.count ? &s->found.at[0] : NULL;
+}
+
+static enum level has_socket(struct subject *s, struct buf *text)
+{
+	const struct instance *i = s->untouchable ? NULL : find(s);
+
+	if (!i || i->trouble)
+		return LEVEL_NONE;
+	buf_str(text, i->socket);
+	return LEVEL_OK;
+}
+
+/* Is it bound, in whichever network namespace it is? */
+static bool is_bound(const struct subject *s, const char *abstract)
+{
+	struct buf list = { 0 };
+	char line[RUNDIR_NAME_MAX + 4];
+	bool bound;
+
+	snprintf(line, sizeof(line), " %s\n", abstract);
+	bound = proc_file(s->proc.pid, "net/unix", &list) == 0 && strstr(list.data, line);
+	buf_free(&list);
+	return bound;
+}
+
+static enum level other_network(struct subject *s, struct buf *text)
+{
+	char name[RUNDIR_NAME_MAX];
+
+	place_abstract(&s->proc, name);
+	if (s->untouchable || s->found.count || !is_bound(s, name))
+		return LEVEL_NONE;
+	buf_printf(text, "its socket is %s, in another network namespace than ours, and no directory was usable",
+		   name);
+	return LEVEL_PROBLEM;
+}
+
+static enum level no_socket(struct subject *s, struct buf *text)
+{
+	struct buf usable = { 0 };
+
+	if (s->untouchable || s->found.count)
+		return LEVEL_NONE;
+	buf_str(text, "it has no socket: ");
+	place_explain(s, text, &usable);
+	if (usable.len)
+		buf_printf(text, "%.*s could be used, and is tried every 5 s", (int)usable.len, usable.data);
+	buf_free(&usable);
+	return LEVEL_PROBLEM;
+}
+
+static enum level abstract(struct subject *s, struct buf *text)
+{
+	struct buf usable = { 0 };
+
+	if (!s->found.count || s->found.at[0].socket[0] != '@')
+		return LEVEL_NONE;
+	buf_str(text, "its socket has no file, since no directory was usable: ");
+	place_explain(s, text, &usable);
+	buf_free(&usable);
+	return LEVEL_NOTE;
+}
+
+static enum level unreachable(struct subject *s, struct buf *text)
+{
+	const struct instance *i = s->found.count ? &s->found.at[0] : NULL;
+
+	if (!i || !i->trouble)
+		return LEVEL_NONE;
+	if (i->trouble == -ESRCH)
+		buf_printf(text, "process %d listens on %s, which is its name", (int)i->peer, i->socket);
+	else
+		buf_printf(text, "%s: %s", i->socket, strerror(-i->trouble));
+	return LEVEL_PROBLEM;
+}
+
+static enum level silent(struct subject *s, struct buf *text)
+{
+	struct buf request = { 0 };
+	struct answer a;
+	const char *line;
+	size_t len;
+	int rc;
+
+	if (s->untouchable)
+		return LEVEL_NONE;
+	call_simple(&request, "mt.info");
+	rc = link_open(&s->link, s->found.at[0].socket, s->proc.pid,
+		       (struct patience){ .ns = ANSWER_NS });
+	if (rc == 0)
+		rc = link_send(&s->link, request.data, request.len);
+	if (rc == 0)
+		rc = link_line(&s->link, &line, &len);
+	buf_free(&request);
+	if (rc == 0 && call_read(line, len, &a) && !a.refused && json_kind(a.result) == 'o') {
+		s->info = a.result;
+		return LEVEL_NONE;
+	}
+	buf_printf(text, "it does not answer: %s", rc ? strerror(-rc) : "what listens is not the library");
+	return LEVEL_PROBLEM;
+}
+
+/* A text of what it says of itself. */
+static bool said(const struct subject *s, const char *key, char *out, size_t cap)
+{
+	struct json v;
+
+	return s->info.at && json_member(s->info, key, &v) && json_kind(v) == 's' &&
+	       json_text(v, out, cap) >= 0;
+}
+
+static enum level version(struct subject *s, struct buf *text)
+{
+	char theirs[64];
+
+	if (!said(s, "version", theirs, sizeof(theirs)))
+		return LEVEL_NONE;
+	buf_printf(text, "version %s", theirs);
+	if (strcmp(theirs, CTL_VERSION) == 0)
+		return LEVEL_OK;
+	buf_str(text, ", mtctl is " CTL_VERSION);
+	return LEVEL_NOTE;
+}
+
+static enum level allocator(struct subject *s, struct buf *text)
+{
+	char name[256];
+	struct json v;
+
+	if (!said(s, "allocator", name, sizeof(name)) || !json_member(s->info, "in_path", &v))
+		return LEVEL_NONE;
+	buf_printf(text, "its allocator is %s", name);
+	if (*v.at != '0')
+		return LEVEL_OK;
+	buf_str(text, ", to which its calls go straight: the library injects through that, and sees none of "
+		      "them");
+	return LEVEL_PROBLEM;
+}
+
+static enum level complaints(struct subject *s, struct buf *text)
+{
+	struct json_iter it = { 0 };
+	struct json list, one;
+	char complaint[512];
+
+	if (!s->info.at || !json_member(s->info, "environment", &list) || json_kind(list) != 'a')
+		return LEVEL_NONE;
+	while (json_next(list, &it, NULL, &one))
+		if (json_kind(one) == 's' && json_text(one, complaint, sizeof(complaint)) >= 0)
+			buf_printf(text, "%s%s", text->len ? "; " : "", complaint);
+	return text->len ? LEVEL_PROBLEM : LEVEL_NONE;
+}
+
+static enum level traced(struct subject *s, struct buf *text)
+{
+	long tracer = proc_field(s->status.data, "\nTracerPid:\t", false);
+	struct proc p;
+
+	if (tracer <= 0 || !proc_read((pid_t)tracer, &p))
+		return LEVEL_NONE;
+	buf_printf(text, "it is traced by %ld (%s): while that holds it nothing answers", tracer, p.name);
+	return LEVEL_NOTE;
+}
+
+static enum level contained(struct subject *s, struct buf *text)
+{
+	if (s->proc.inner == s->proc.pid)
+		return LEVEL_NONE;
+	buf_printf(text, "it is in another pid namespace, where it is %d: sockets have that number, mtctl -p "
+			 "takes %d",
+		   (int)s->proc.inner, (int)s->proc.pid);
+	return LEVEL_NOTE;
+}
+
+const struct check answer_checks[] = {
+	{ "filter", filter, "mtctl -p PID mt.info asks it, at that risk", false, false },
+	{ "socket", has_socket, "", false, false },
+	{ "network", other_network, "nsenter -n -t PID mtctl -p PID …, or set MTPRELOAD_DIR to a directory "
+				    "that it can write", true, false },
+	{ "socket", no_socket, "set MTPRELOAD_DIR to a directory that it can write", true, false },
+	{ "abstract", abstract, "set MTPRELOAD_DIR to a directory that it can write, for clients of other "
+				"network namespaces", false, false },
+	{ "reach", unreachable, "run mtctl as its user, or as root; or end who has its name", true, false },
+	{ "namespace", contained, "", false, false },
+	{ "traced", traced, "", false, false },
+	{ "answer", silent, "see whether it is frozen, or starved of the processor", true, false },
+	{ "version", version, "start it again with the library of this mtctl", false, false },
+	{ "allocator", allocator, "build it without an allocator of its own; mt.mem_* and tests work all the "
+				  "same", false, false },
+	{ "settings", complaints, "correct it in its environment, or set it by cfg.set_now_int", false, false },
+	{ 0 },
+};

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The library is in a process: does it work there? Nothing here talks to it. */
+#include "library.h"
+
+#include <dirent.h>
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "secure.h"
+
+#define FILES_MAX 8
+
+/* The files of the library's name that are mapped. */
+struct copies {
+	char path[FILES_MAX][PATH_MAX];
+	unsigned count;
+	bool deleted;
+};
+
+static void find_copies(const struct subject *s, struct copies *c)
+{
+	const char *line = s->maps.data, *end, *path;
+
+	*c = (struct copies){ .count = 0 };
+	for (; (end = strchr(line, '\n')); line = end + 1) {
+		char whole[PATH_MAX], *gone;
+		unsigned i;
+
+		path = memchr(line, '/', (size_t)(end - line));
+		if (!path)
+			continue;
+		snprintf(whole, sizeof(whole), "%.*s", (int)(end - path), path);
+		gone = strstr(whole, " (deleted)");
+		if (gone)
+			*gone = '\0';
+		if (strcmp(strrchr(whole, '/') + 1, LIBRARY) != 0)
+			continue;
+		c->deleted |= gone != NULL;
+		for (i = 0; i < c->count && strcmp(c->path[i], whole) != 0; i++)
+			;
+		if (i == c->count && i < FILES_MAX)
+			strcpy(c->path[c->count++], whole);
+	}
+}
+
+static enum level mapped(struct subject *s, struct buf *text)
+{
+	struct copies c;
+
+	find_copies(s, &c);
+	buf_printf(text, "%s is loaded", c.count ? c.path[0] : LIBRARY);
+	return LEVEL_OK;
+}
+
+static enum level copies(struct subject *s, struct buf *text)
+{
+	struct copies c;
+
+	find_copies(s, &c);
+	if (c.count < 2)
+		return LEVEL_NONE;
+	buf_printf(text, "%u copies of the library are in it, each with a thread, and one socket's name: ",
+		   c.count);
+	for (unsigned i = 0; i < c.count; i++)
+		buf_printf(text, "%s%s", i ? ", " : "", c.path[i]);
+	return LEVEL_PROBLEM;
+}
+
+static enum level replaced(struct subject *s, struct buf *text)
+{
+	struct copies c;
+
+	find_copies(s, &c);
+	if (!c.deleted)
+		return LEVEL_NONE;
+	buf_str(text, "the library's file has been replaced or removed since it was loaded");
+	return LEVEL_NOTE;
+}
+
+static void look_for_thread(struct subject *s)
+{
+	char path[64], file[96];
+	struct buf name = { 0 };
+	struct dirent *task;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)s->proc.pid);
+	tasks = opendir(path);
+	while (tasks && !s->has_thread && (task = readdir(tasks))) {
+		snprintf(file, sizeof(file), "task/%.20s/comm", task->d_name);
+		if (*task->d_name != '.' && proc_file(s->proc.pid, file, &name) == 0)
+			s->has_thread = strcmp(name.data, "mtpreload\n") == 0;
+	}
+	if (tasks)
+		closedir(tasks);
+	buf_free(&name);
+}
+
+static enum level runs(struct subject *s, struct buf *text)
+{
+	look_for_thread(s);
+	if (!s->has_thread)
+		return LEVEL_NONE;
+	buf_str(text, "its thread runs");
+	return LEVEL_OK;
+}
+
+static enum level secure(struct subject *s, struct buf *text)
+{
+	if (s->has_thread || !secure_is(s))
+		return LEVEL_NONE;
+	buf_str(text, "it runs with more rights than its caller had (setuid, setgid or file capabilities): the "
+		      "library does nothing there");
+	return LEVEL_PROBLEM;
+}
+
+/* The name that the library compares: that of the command, without its directory. */
+static bool is_chosen(const struct subject *s, const char *patterns)
+{
+	struct buf title = { 0 };
+	char one[64], name[PATH_MAX] = "";
+	const char *base;
+	bool chosen = false;
+
+	if (proc_file(s->proc.pid, "cmdline", &title) == 0)
+		snprintf(name, sizeof(name), "%s", title.data);
+	buf_free(&title);
+	base = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
+	for (size_t length; *patterns && !chosen; patterns += length + (patterns[length] == ',')) {
+		length = strcspn(patterns, ",");
+		snprintf(one, sizeof(one), "%.*s", (int)length, patterns);
+		chosen = fnmatch(one, base, 0) == 0 || fnmatch(one, s->proc.program, 0) == 0;
+	}
+	return chosen;
+}
+
+static enum level only(struct subject *s, struct buf *text)
+{
+	const char *patterns = proc_env(&s->environment, "MTPRELOAD_ONLY");
+
+	if (s->has_thread || !patterns || is_chosen(s, patterns))
+		return LEVEL_NONE;
+	buf_printf(text, "MTPRELOAD_ONLY=%s leaves programs of its name out", patterns);
+	return s->asked ? LEVEL_PROBLEM : LEVEL_NOTE;
+}
+
+static enum level forked(struct subject *s, struct buf *text)
+{
+	const char *follow = proc_env(&s->environment, "MTPRELOAD_FORK");
+	struct buf scratch = { 0 };
+	bool is_child = proc_has_library(s->proc.parent, &scratch) == 1;
+
+	buf_free(&scratch);
+	if (s->has_thread || !follow || strcmp(follow, "off") != 0 || !is_child)
+		return LEVEL_NONE;
+	buf_printf(text, "it was forked by %d, and MTPRELOAD_FORK=off keeps the library out of children",
+		   (int)s->proc.parent);
+	return s->asked ? LEVEL_PROBLEM : LEVEL_NOTE;
+}
+
+struct census {
+	uid_t uid;
+	long tasks;
+	struct buf status;
+};
+
+static void count_tasks(void *context, pid_t pid)
+{
+	struct census *c = context;
+
+	if (proc_file(pid, "status", &c->status) == 0 &&
+	    (uid_t)proc_field(c->status.data, "\nUid:\t", false) == c->uid)
+		c->tasks += proc_field(c->status.data, "\nThreads:\t", false);
+}
+
+static enum level limited(struct subject *s, struct buf *text)
+{
+	struct census c = { .uid = (uid_t)proc_field(s->status.data, "\nUid:\t", false) };
+	struct buf limits = { 0 };
+	const char *at;
+	long most = -1;
+
+	if (s->has_thread || c.uid == 0)
+		return LEVEL_NONE;
+	if (proc_file(s->proc.pid, "limits", &limits) == 0 &&
+	    (at = strstr(limits.data, "Max processes ")) && !strstr(at, "Max processes    unlimited"))
+		most = strtol(at + strlen("Max processes "), NULL, 10);
+	buf_free(&limits);
+	if (most <= 0)
+		return LEVEL_NONE;
+	proc_each(count_tasks, &c);
+	buf_free(&c.status);
+	if (c.tasks < most)
+		return LEVEL_NONE;
+	buf_printf(text, "uid %u has %ld processes and threads, and may have %ld (ulimit -u): there was no room "
+			 "for the library's",
+		   (unsigned)c.uid, c.tasks, most);
+	return LEVEL_PROBLEM;
+}
+
+static enum level refused(struct subject *s, struct buf *text)
+{
+	if (s->has_thread || proc_field(s->status.data, "\nSeccomp:\t", false) != 2)
+		return LEVEL_NONE;
+	buf_str(text, "it has no thread of the library; its seccomp filter may refuse threads, or a table of "
+		      "descriptors for one (close_range, unshare)");
+	return LEVEL_PROBLEM;
+}
+
+static enum level no_thread(struct subject *s, struct buf *text)
+{
+	if (s->has_thread)
+		return LEVEL_NONE;
+	buf_str(text, "it has no thread of the library: none could be started, or it has not come to that yet");
+	return LEVEL_PROBLEM;
+}
+
+static enum level stopped(struct subject *s, struct buf *text)
+{
+	const char *state = strstr(s->status.data, "\nState:\t");
+
+	if (!state || !strchr("Tt", state[8]))
+		return LEVEL_NONE;
+	buf_printf(text, "it is stopped%s: nothing in it answers", state[8] == 't' ? " by its tracer" : "");
+	return LEVEL_PROBLEM;
+}
+
+const struct check present_checks[] = {
+	{ "library", mapped, "", false, false },
+	{ "copies", copies, "name one of them in LD_PRELOAD", false, false },
+	{ "replaced", replaced, "start it again for the newer one", false, false },
+	{ "stopped", stopped, "kill -CONT PID, or let its debugger go on", true, false },
+	{ "thread", runs, "", false, false },
+	{ "secure", secure, "start it as the user whose rights it takes, or a copy without the bits", true,
+	  false },
+	{ "only", only, "mtctl run --only with a pattern that fits it", true, false },
+	{ "fork", forked, "MTPRELOAD_FORK=follow", true, false },
+	{ "limit", limited, "raise its limit of processes (ulimit -u, LimitNPROC=), and start it again", true,
+	  false },
+	{ "seccomp", refused, "let its filter allow clone3 and close_range, or start it without one", true,
+	  false },
+	{ "thread", no_thread, "see its limits of threads and memory (ulimit -u -v, pids.max)", true, false },
+	{ 0 },
+};

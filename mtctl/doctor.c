@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Looks at a program, a process, or at all of this machine, by the tables of check.h. */
+#include "doctor.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "library.h"
+#include "out.h"
+#include "report.h"
+
+#define SUBJECT_EMPTY { .library_elf = ELF_CLOSED, .elf = ELF_CLOSED, .link = LINK_CLOSED }
+
+static const struct check process_check = { .name = "process" };
+
+bool doctor_is_fatal(const char *program, const char *library, char *why, size_t cap)
+{
+	struct subject s = SUBJECT_EMPTY;
+	struct buf text = { 0 };
+	bool fatal = false;
+
+	subject_library(&s, library);
+	if (subject_program(&s, program) == 0 && s.elf_rc == 0 && s.elf.interpreter[0])
+		for (const struct check *c = program_checks; c->name && !fatal; c++) {
+			buf_clear(&text, 0);
+			if (!c->fatal || c->look(&s, &text) != LEVEL_PROBLEM)
+				continue;
+			snprintf(why, cap, "%.*s (%s)", (int)text.len, text.data, c->remedy);
+			fatal = true;
+		}
+	buf_free(&text);
+	subject_free(&s);
+	return fatal;
+}
+
+static int doctor_program(struct report *r, const char *program)
+{
+	struct subject s = SUBJECT_EMPTY;
+	int rc = subject_program(&s, program);
+
+	if (rc < 0) {
+		subject_free(&s);
+		buf_free(&r->out);
+		return out_error(CTL_UNREACHABLE, "cannot look at %s: %s", program, strerror(-rc));
+	}
+	report_checks(r, library_checks, &s);
+	report_checks(r, program_checks, &s);
+	subject_free(&s);
+	return report_finish(r);
+}
+
+/* Where it names no library that could be looked at, ours stands for it. */
+static void assume_library(struct subject *s)
+{
+	char path[PATH_MAX], why[LIBRARY_WHY_MAX];
+
+	if (s->library_elf.fd < 0 && library_find(path, why) == CTL_DONE)
+		subject_library(s, path);
+}
+
+static void look_into(struct report *r, struct subject *s, bool has_library)
+{
+	if (has_library) {
+		if (report_checks(r, present_checks, s))
+			report_checks(r, answer_checks, s);
+		return;
+	}
+	assume_library(s);
+	if (report_checks(r, absent_checks, s) && report_checks(r, program_checks, s))
+		report_checks(r, puzzle_checks, s);
+}
+
+static int cannot_look(const struct subject *s, pid_t pid, int rc)
+{
+	if (rc == -ESRCH)
+		return out_error(CTL_UNREACHABLE, "there is no process %d", (int)pid);
+	return out_error(CTL_UNREACHABLE, "uid %u may not look into process %d (%s) of uid %u (%s)",
+			 (unsigned)geteuid(), (int)pid, s->proc.name, (unsigned)s->proc.uid,
+			 geteuid() ? "run mtctl as that user, or as root" :
+				     "it has rights that this root has not: run mtctl outside of its "
+				     "container");
+}
+
+static int doctor_process(struct report *r, pid_t pid)
+{
+	struct subject s = SUBJECT_EMPTY;
+	bool has_library = false;
+	int status, rc = subject_process(&s, pid, &has_library);
+	const char *state = rc == 0 ? strstr(s.status.data, "\nState:\t") : NULL;
+
+	s.asked = true;
+	if (rc < 0) {
+		status = cannot_look(&s, pid, rc);
+	} else if (state && strchr("ZX", state[8])) {
+		status = out_error(CTL_UNREACHABLE, "process %d (%s) has ended", (int)pid, s.proc.name);
+	} else if (s.maps.len < 2 && s.elf_rc < 0) {
+		status = out_error(CTL_UNREACHABLE, "%d (%s) is a thread of the kernel", (int)pid,
+				   s.proc.name);
+	} else {
+		look_into(r, &s, has_library);
+		status = report_finish(r);
+	}
+	subject_free(&s);
+	return status;
+}
+
+/* Those that have it, or were to have it. */
+static void doctor_each(void *context, pid_t pid)
+{
+	struct subject s = SUBJECT_EMPTY;
+	struct report *r = context;
+	char about[PROC_NAME_MAX + 32];
+	unsigned count = r->count;
+	bool has_library = false;
+
+	if (pid != getpid() && subject_process(&s, pid, &has_library) == 0 &&
+	    (has_library || s.preload) && s.maps.len > 1) {
+		snprintf(about, sizeof(about), "%d (%s)", (int)pid, s.proc.name);
+		r->about = about;
+		r->brief = true;
+		look_into(r, &s, has_library);
+		r->brief = false;
+		if (r->count == count)
+			report_add(r, LEVEL_OK, &process_check,
+				   s.found.count ? s.found.at[0].socket : "at work");
+		r->about = NULL;
+	}
+	subject_free(&s);
+}
+
+static int doctor_machine(struct report *r)
+{
+	struct subject s = SUBJECT_EMPTY;
+
+	report_checks(r, library_checks, &s);
+	report_checks(r, machine_checks, &s);
+	subject_free(&s);
+	proc_each(doctor_each, r);
+	return report_finish(r);
+}
+
+int doctor_run(const struct options *o, int count, char **words)
+{
+	struct report r = { .json = o->json };
+	char *end = NULL;
+	long pid;
+
+	if (o->name || o->socket || o->all)
+		return out_error(CTL_USAGE, "doctor takes a PID, or -- PROGRAM");
+	if (o->pid)
+		return doctor_process(&r, o->pid);
+	if (count < 2)
+		return doctor_machine(&r);
+	if (o->behind_dashes)
+		return doctor_program(&r, words[1]);
+	pid = strtol(words[1], &end, 10);
+	if (!isdigit((unsigned char)*words[1]) || *end || pid < 1 || pid > INT32_MAX || count > 2)
+		return out_error(CTL_USAGE, "'%s' is no process id (a program stands behind --: mtctl "
+					    "doctor -- %s)",
+				 words[count > 2 ? 2 : 1], words[1]);
+	return doctor_process(&r, (pid_t)pid);
+}

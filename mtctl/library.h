@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where the library lies that mtctl puts into programs. */
+#ifndef MT_CTL_LIBRARY_H
+#define MT_CTL_LIBRARY_H
+
+#include <limits.h>
+
+#define LIBRARY "libmtpreload.so"
+
+#define LIBRARY_WHY_MAX (2 * PATH_MAX)
+
+/* Its full path, fit for LD_PRELOAD. CTL_DONE, or a status and why. */
+int library_find(char out[PATH_MAX], char why[LIBRARY_WHY_MAX]);
+
+#endif
