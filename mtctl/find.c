@@ -110,7 +110,8 @@ static bool try_place(void *context, const char *path)
 	else if (new.trouble == 0 && new.peer != f->p.pid)
 		return false;
 	/* An abstract name that nobody has refuses, where a path would not exist. */
-	if (new.trouble == -ENOENT || (*path == '@' && new.trouble == -ECONNREFUSED))
+	if (new.trouble == -ENOENT || new.trouble == -ENOTDIR ||
+	    (*path == '@' && new.trouble == -ECONNREFUSED))
 		return false;
 	add(f->found, &new);
 	return !new.trouble;
