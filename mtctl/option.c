@@ -95,7 +95,8 @@ struct option_row {
 static const struct option_row rows[] = {
 	{ 'p', "--pid", "PID", take_pid, "the process with this id" },
 	{ 'n', "--name", "NAME", take_name,
-	  "the program of this name, or of one like nginx* in quotes" },
+	  "the program of this name, or of one like nginx* in quotes;\n"
+	  "NAME:ROLE:INDEX is one of its processes: nginx:worker:1" },
 	{ 's', "--socket", "SOCKET", take_socket, "whoever listens on this socket: a path, or @mtpreload.PID without a file" },
 	{ 0, "--all", NULL, take_all, "every instance that fits, one after the other" },
 	{ 'j', "--json", NULL, take_json, "results and errors as JSON, one line each, on stdout" },

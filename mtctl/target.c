@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/nearest.h"
 #include "out.h"
+#include "role.h"
 
 #define LISTED_MAX 20
 
@@ -184,17 +185,31 @@ static bool any(const struct instances *found,
 	return false;
 }
 
+static int keep_name(const char *name, struct instances *chosen)
+{
+	if (any(chosen, is_called, name))
+		find_keep(chosen, is_called, name);
+	else if (any(chosen, is_like, name))
+		find_keep(chosen, is_like, name);
+	else
+		return refuse_name(chosen, name);
+	return CTL_DONE;
+}
+
 static int choose_name(const struct options *o, struct instances *chosen)
 {
+	struct role role;
+	int status;
+
 	find_instances(chosen, 0);
 	find_keep(chosen, is_usable, NULL);
-	if (any(chosen, is_called, o->name))
-		find_keep(chosen, is_called, o->name);
-	else if (any(chosen, is_like, o->name))
-		find_keep(chosen, is_like, o->name);
-	else
-		return refuse_name(chosen, o->name);
-	return CTL_DONE;
+	/* A program may have a colon in its name. */
+	if (!strchr(o->name, ':') || any(chosen, is_called, o->name))
+		return keep_name(o->name, chosen);
+	status = role_read(o->name, &role);
+	if (status == CTL_DONE && *role.name)
+		status = keep_name(role.name, chosen);
+	return status == CTL_DONE ? role_keep(&role, chosen) : status;
 }
 
 int target_list(const struct options *o, struct instances *chosen)

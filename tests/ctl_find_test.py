@@ -14,7 +14,8 @@ import sys
 import time
 
 from ctl import ISOLATED, Server, alone, clean, freeze, host, isolate, path_of, result_of, run, says
-from harness import LIB, MTCTL, PATIENCE_S, Place, Program, equal, fact, run_facts, wait_for
+from harness import (LIB, MTCTL, PATIENCE_S, Place, Program, children, equal, fact, run_facts,
+                     wait_for)
 
 isolate()
 
@@ -142,6 +143,124 @@ def exact_name_goes_before_pattern():
             path_of(place, one), path_of(place, two)
             done = run("-n", "s*", "-j", "mt.info", env=here(place))
             equal(json.loads(done.out)["pid"], two.pid)
+
+
+# Forks two children, and each of the three takes a title where one is given for it.
+FAMILY = r"""
+import os, sys, time
+titles = sys.argv[1:] + [None] * 3
+def title(text):
+    if text:
+        with open("/proc/self/stat") as stat:
+            start, end = map(int, stat.read().rsplit(")", 1)[1].split()[45:47])
+        with open("/proc/self/mem", "r+b", buffering=0) as mem:
+            mem.seek(start)
+            mem.write(text.encode().ljust(end - start, b"\0"))
+for n in (1, 2):
+    if os.fork() == 0:
+        title(titles[n])
+        time.sleep(1000)
+title(titles[0])
+print("titled", flush=True)
+time.sleep(1000)
+"""
+
+
+class Family:
+    """A parent and two children, all instances, with their pids in order."""
+
+    def __init__(self, place, *titles):
+        argv = (sys.executable, "-c", FAMILY, *titles)
+        self.place, self.titles = place, titles
+        self.program = Program(argv, env=place.environment(), stdout=subprocess.PIPE)
+
+    def __enter__(self):
+        self.program.__enter__()
+        self.program.process.stdout.readline()
+        self.master = self.program.pid
+        self.workers = sorted(children(self.master))
+        for pid in (self.master, *self.workers):
+            self.place.wait_socket(pid)
+        for pid, title in zip((self.master, *self.workers), self.titles):
+            wait_for(lambda: title.encode() in open(f"/proc/{pid}/cmdline", "rb").read(), title)
+        return self
+
+    def __exit__(self, *_):
+        for pid in self.workers:
+            os.kill(pid, signal.SIGKILL)
+        self.program.__exit__()
+
+    def chosen(self, name):
+        """Whom -n with this name means."""
+        done = run("-n", name, "--all", "-j", "mt.info", env=here(self.place))
+        equal((done.status, done.err), (0, ""), done.out)
+        return [json.loads(line)["pid"] for line in done.out.splitlines()]
+
+
+@fact
+def role_is_a_word_of_the_title():
+    python = os.path.basename(os.path.realpath(sys.executable))
+    with Place() as place, Family(place, "d: master process", "d: worker process",
+                                  "d: cache-loader process") as family:
+        one, two = family.workers
+        for role, wanted in (("master", [family.master]), ("worker", [one]), ("cache-loader", [two]),
+                             ("process", [family.master, one, two]), ("process:2", [one]),
+                             (":3", [two]), ("", [family.master, one, two]), ("worker:", [one]),
+                             ("child", [one, two]), ("parent", [family.master])):
+            equal(family.chosen(f"{python}:{role}"), wanted, role)
+        equal(family.chosen("py*:cache-loader:1"), [two])
+        equal(family.chosen(":cache-loader"), [two])
+
+
+@fact
+def role_is_who_started_whom_where_titles_do_not_tell():
+    python = os.path.basename(os.path.realpath(sys.executable))
+    for titles in ((), ("app worker",) * 3):
+        with Place() as place, Family(place, *titles) as family, host(place) as other:
+            path_of(place, other)
+            for role, wanted in (("master", [family.master]), ("parent", [family.master]),
+                                 ("worker", family.workers), ("child", family.workers),
+                                 ("worker:2", family.workers[1:]), ("child:1", family.workers[:1])):
+                equal(family.chosen(f"{python}:{role}"), wanted, role)
+            equal(family.chosen("sleep:master"), [other.pid])
+
+
+@fact
+def role_that_nobody_has_lists_who_there_is():
+    with Place() as place, host(place) as program:
+        path_of(place, program)
+        for name, status, text in (
+                ("sleep:worker", 3, "no instance of -n sleep:worker is a 'worker': "
+                 f"{program.pid} sleep 1000 (a word of these, or master, worker)"),
+                ("sleep::2", 3, f"-n sleep::2: there is only 1: {program.pid} sleep 1000"),
+                ("slepp:worker", 3, "no instance is called slepp, did you mean sleep?"),
+                ("sleep:master:0", 2, "-n 'sleep:master:0': the index is a number, from 1 "
+                 "(NAME:ROLE:INDEX, as in nginx:worker:1)"),
+                ("sleep:master:1x", 2, "-n 'sleep:master:1x': the index is a number, from 1 "
+                 "(NAME:ROLE:INDEX, as in nginx:worker:1)")):
+            says(run("-n", name, "mt.info", env=here(place)), status, "", f"mtctl: {text}\n")
+
+
+@fact
+def several_of_a_role_are_listed_and_all_takes_them():
+    python = os.path.basename(os.path.realpath(sys.executable))
+    with Place() as place, Family(place) as family:
+        one, two = family.workers
+        name = f"{python}:worker"
+        says(run("-n", name, "mt.mem_used", env=here(place)), 3, "",
+             f"mtctl: 2 instances are called {name}: {one} {name_of(family.program)}, {two} "
+             f"{name_of(family.program)} (choose with -p PID, or --all for each)\n")
+        equal(run("-n", name, "--all", "mt.mem_used", env=here(place)).out.count("\n0\n"), 2)
+        equal(run("ls", "-n", f"{name}:2", env=here(place)).out.count("\n"), 2)
+
+
+@fact
+def a_name_with_a_colon_goes_before_a_role():
+    with Place() as place:
+        path = shutil.copy(shutil.which("sleep"), os.path.join(place.path, "a:b"))
+        with host(place, (path, "1000")) as program:
+            path_of(place, program)
+            says(run("-n", "a:b", "mt.mem_used", env=here(place)), 0, "0\n")
 
 
 @alone
