@@ -145,7 +145,11 @@ static enum level silent(struct subject *s, struct buf *text)
 		s->info = a.result;
 		return LEVEL_NONE;
 	}
-	buf_printf(text, "it does not answer: %s", rc ? strerror(-rc) : "what listens is not the library");
+	if (rc == -ETIMEDOUT)
+		buf_str(text, "it does not answer: nothing came within 2 s");
+	else
+		buf_printf(text, "it does not answer: %s",
+			   rc ? strerror(-rc) : "what listens is not the library");
 	return LEVEL_PROBLEM;
 }
 

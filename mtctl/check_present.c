@@ -2,7 +2,6 @@
 /* The library is in a process: does it work there? Nothing here talks to it. */
 #include "library.h"
 
-#include <dirent.h>
 #include <fnmatch.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -81,28 +80,8 @@ static enum level replaced(struct subject *s, struct buf *text)
 	return LEVEL_NOTE;
 }
 
-static void look_for_thread(struct subject *s)
-{
-	char path[64], file[96];
-	struct buf name = { 0 };
-	struct dirent *task;
-	DIR *tasks;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)s->proc.pid);
-	tasks = opendir(path);
-	while (tasks && !s->has_thread && (task = readdir(tasks))) {
-		snprintf(file, sizeof(file), "task/%.20s/comm", task->d_name);
-		if (*task->d_name != '.' && proc_file(s->proc.pid, file, &name) == 0)
-			s->has_thread = strcmp(name.data, "mtpreload\n") == 0;
-	}
-	if (tasks)
-		closedir(tasks);
-	buf_free(&name);
-}
-
 static enum level runs(struct subject *s, struct buf *text)
 {
-	look_for_thread(s);
 	if (!s->has_thread)
 		return LEVEL_NONE;
 	buf_str(text, "its thread runs");

@@ -7,13 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "library.h"
 #include "out.h"
 #include "report.h"
 
 #define SUBJECT_EMPTY { .library_elf = ELF_CLOSED, .elf = ELF_CLOSED, .link = LINK_CLOSED }
+
+#define YOUNG_NS NS_PER_S
 
 static const struct check process_check = { .name = "process" };
 
@@ -62,6 +66,44 @@ static void assume_library(struct subject *s)
 		subject_library(s, path);
 }
 
+static uint64_t age_ns(pid_t pid)
+{
+	struct buf stat = { 0 };
+	struct timespec now;
+	const char *at = NULL;
+	uint64_t ticks = 0, since;
+
+	if (proc_file(pid, "stat", &stat) == 0)
+		at = strrchr(stat.data, ')');
+	for (int i = 0; at && i < 20; i++) /* behind the name: the 22nd field is its start */
+		at = strchr(at + 1, ' ');
+	if (at)
+		ticks = strtoull(at, NULL, 10);
+	buf_free(&stat);
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	since = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	ticks *= NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
+	return since > ticks ? since - ticks : 0;
+}
+
+/* A process that has only just been started or forked is given the time to load the library, and to
+   start its thread. */
+static int gather(struct subject *s, pid_t pid, bool *has_library)
+{
+	const struct timespec moment = { .tv_nsec = 50 * NS_PER_MS };
+	int rc;
+
+	for (;;) {
+		rc = subject_process(s, pid, has_library);
+		if (rc < 0 || (!*has_library && !s->preload) || (*has_library && s->has_thread) ||
+		    age_ns(pid) > YOUNG_NS)
+			return rc;
+		subject_free(s);
+		*s = (struct subject)SUBJECT_EMPTY;
+		nanosleep(&moment, NULL);
+	}
+}
+
 static void look_into(struct report *r, struct subject *s, bool has_library)
 {
 	if (has_library) {
@@ -89,13 +131,13 @@ static int doctor_process(struct report *r, pid_t pid)
 {
 	struct subject s = SUBJECT_EMPTY;
 	bool has_library = false;
-	int status, rc = subject_process(&s, pid, &has_library);
+	int status, rc = gather(&s, pid, &has_library);
 	const char *state = rc == 0 ? strstr(s.status.data, "\nState:\t") : NULL;
 
 	s.asked = true;
 	if (rc < 0) {
 		status = cannot_look(&s, pid, rc);
-	} else if (state && strchr("ZX", state[8])) {
+	} else if (state && strchr("ZX", state[8]) && s.maps.len <= 1) {
 		status = out_error(CTL_UNREACHABLE, "process %d (%s) has ended", (int)pid, s.proc.name);
 	} else if (s.maps.len < 2 && s.elf_rc < 0) {
 		status = out_error(CTL_UNREACHABLE, "%d (%s) is a thread of the kernel", (int)pid,
@@ -114,11 +156,12 @@ static void doctor_each(void *context, pid_t pid)
 	struct subject s = SUBJECT_EMPTY;
 	struct report *r = context;
 	char about[PROC_NAME_MAX + 32];
-	unsigned count = r->count;
+	unsigned count = r->count, problems = r->problems;
+	size_t length = r->out.len;
 	bool has_library = false;
 
-	if (pid != getpid() && subject_process(&s, pid, &has_library) == 0 &&
-	    (has_library || s.preload) && s.maps.len > 1) {
+	if (pid != getpid() && gather(&s, pid, &has_library) == 0 && (has_library || s.preload) &&
+	    s.maps.len > 1) {
 		snprintf(about, sizeof(about), "%d (%s)", (int)pid, s.proc.name);
 		r->about = about;
 		r->brief = true;
@@ -128,6 +171,11 @@ static void doctor_each(void *context, pid_t pid)
 			report_add(r, LEVEL_OK, &process_check,
 				   s.found.count ? s.found.at[0].socket : "at work");
 		r->about = NULL;
+		if (!proc_read(pid, &s.proc)) { /* it has ended meanwhile, which explains much */
+			r->out.len = length;
+			r->count = count;
+			r->problems = problems;
+		}
 	}
 	subject_free(&s);
 }

@@ -26,6 +26,8 @@ int inside_open(pid_t pid, const char *path, int flags)
 	}
 	snprintf(through, sizeof(through), "/proc/%d/root", (int)pid);
 	root = open(through, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0 && errno == ENOENT) /* its first thread has ended */
+		return inside_open(0, path, flags);
 	if (root < 0)
 		return -errno;
 	fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));

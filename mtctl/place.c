@@ -5,6 +5,7 @@
 #include "place.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +89,9 @@ static bool offer(const struct search *s, const char *path)
 
 	if (*path != '/' || n >= (int)sizeof(through))
 		return false;
+	/* That of a process whose first thread has ended cannot be gone through. */
+	if (access(through, F_OK) < 0 && errno != EACCES)
+		return s->each(s->context, path);
 	return s->each(s->context, same_file(path, through) ? path : through);
 }
 

@@ -13,14 +13,12 @@
 #define LIBRARY "/libmtpreload.so"
 #define READ_BYTES ((size_t)16 << 10)
 
-int proc_file(pid_t pid, const char *file, struct buf *out)
+static int read_file(const char *path, struct buf *out)
 {
-	char path[64];
 	ssize_t n = -1;
 	int fd, rc = 0;
 
 	buf_clear(out, 0);
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -31,6 +29,38 @@ int proc_file(pid_t pid, const char *file, struct buf *out)
 		rc = out->failed ? -ENOMEM : -errno;
 	close(fd);
 	buf_add(out, "", 1);
+	return out->failed ? -ENOMEM : rc;
+}
+
+struct wanted {
+	const char *file;
+	struct buf *out;
+};
+
+static bool is_still_empty(void *context, pid_t pid, pid_t thread)
+{
+	const struct wanted *w = context;
+	char path[96];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", (int)pid, (int)thread, w->file);
+	return read_file(path, w->out) < 0 || w->out->len <= 1;
+}
+
+int proc_file(pid_t pid, const char *file, struct buf *out)
+{
+	struct wanted w = { file, out };
+	char path[64];
+	int rc;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	rc = read_file(path, out);
+	/* Once the first thread of a process has ended, only the others know. */
+	if ((rc == 0 && out->len <= 1) || rc == -ESRCH || rc == -EINVAL) {
+		proc_each_thread(pid, is_still_empty, &w);
+		rc = out->len > 1 ? 0 : rc;
+	}
+	if (rc == 0 && !out->len)
+		buf_add(out, "", 1);
 	return out->failed ? -ENOMEM : rc;
 }
 
@@ -127,6 +157,26 @@ const char *proc_env(const struct buf *environment, const char *name)
 		if (strncmp(at, name, length) == 0 && at[length] == '=')
 			return at + length + 1;
 	return NULL;
+}
+
+void proc_each_thread(pid_t pid, bool (*each)(void *context, pid_t pid, pid_t thread), void *context)
+{
+	char path[64];
+	struct dirent *entry;
+	bool on = true;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	if (!dir)
+		return;
+	while (on && (entry = readdir(dir))) {
+		long thread = strtol(entry->d_name, NULL, 10);
+
+		if (thread > 0)
+			on = each(context, pid, (pid_t)thread);
+	}
+	closedir(dir);
 }
 
 void proc_each(void (*each)(void *context, pid_t pid), void *context)

@@ -192,7 +192,7 @@ def damaged_programs_are_read_without_harm():
             with open(path, "wb") as file:
                 file.write(image)
             os.chmod(path, 0o755)
-            done = run("doctor", "--", path)
+            done = run("doctor", "-j", "--", path)
             assert done.status in (0, 1) and not done.err, (round_, done.all())
 
 
@@ -507,6 +507,25 @@ def directories_that_cannot_be_used_are_told_with_their_reasons():
 
 
 @fact
+def a_process_whose_first_thread_has_ended_is_looked_at():
+    code = "import ctypes, threading, time\n" \
+           "threading.Thread(target=time.sleep, args=(1000,)).start()\n" \
+           "ctypes.CDLL(None).syscall(60, 0)\n"
+    with Place() as place, host(place, (sys.executable, "-c", code)) as program:
+        path = path_of(place, program)
+        wait_for(lambda: ") Z " in open(f"/proc/{program.pid}/stat").read(), "the thread's end")
+        equal(findings(str(program.pid), status=0)["socket"]["text"], path)
+
+
+@fact
+def a_process_that_has_ended_is_told_so():
+    with Program(["true"]) as program:
+        wait_for(lambda: ") Z " in open(f"/proc/{program.pid}/stat").read(), "its end")
+        done = run("doctor", str(program.pid))
+        says(done, 3, "", f"mtctl: process {program.pid} (true) has ended\n")
+
+
+@fact
 def a_stopped_process_is_told_so():
     with Place() as place, host(place) as program:
         path_of(place, program)
@@ -540,7 +559,7 @@ def fake(place, what):
 def one_that_does_not_answer_is_told_so():
     with Place() as place, fake(place, LISTEN) as program:
         program.process.stdout.readline()
-        process("answer", "it does not answer: ", program=program)
+        process("answer", "it does not answer: nothing came within 2 s", program=program)
 
 
 @fact
