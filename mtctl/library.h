@@ -7,7 +7,7 @@
 
 #define LIBRARY "libmtpreload.so"
 
-#define LIBRARY_WHY_MAX (2 * PATH_MAX)
+#define LIBRARY_WHY_MAX 8192
 
 /* Its full path, fit for LD_PRELOAD. CTL_DONE, or a status and why. */
 int library_find(char out[PATH_MAX], char why[LIBRARY_WHY_MAX]);
