@@ -55,11 +55,11 @@ int proc_file(pid_t pid, const char *file, struct buf *out)
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
 	rc = read_file(path, out);
 	/* Once the first thread of a process has ended, only the others know. */
-	if ((rc == 0 && out->len <= 1) || rc == -ESRCH || rc == -EINVAL) {
+	if (rc < 0 || out->len <= 1)
 		proc_each_thread(pid, is_still_empty, &w);
-		rc = out->len > 1 ? 0 : rc;
-	}
-	if (rc == 0 && !out->len)
+	if (out->len > 1)
+		rc = 0;
+	else if (rc == 0 && !out->len)
 		buf_add(out, "", 1);
 	return out->failed ? -ENOMEM : rc;
 }

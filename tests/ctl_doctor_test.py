@@ -149,7 +149,7 @@ def what_cannot_be_looked_at_is_told():
              f"mtctl: cannot look at {script}: No such file or directory\n")
         os.chmod(script, 0o644)
         says(run("doctor", "--", script), 3, "", f"mtctl: cannot look at {script}: Permission denied\n")
-    says(run("doctor", "--", "no-such-program"), 3, "",
+    says(run("doctor", "--", "no-such-program", env=clean(PATH="/usr/bin:/bin")), 3, "",
          "mtctl: cannot look at no-such-program: No such file or directory\n")
     says(run("doctor", "sleep"), 2, "", "mtctl: 'sleep' is no process id (a program stands behind --: "
                                         "mtctl doctor -- sleep)\n")
@@ -508,11 +508,15 @@ def directories_that_cannot_be_used_are_told_with_their_reasons():
 
 @fact
 def a_process_whose_first_thread_has_ended_is_looked_at():
-    code = "import ctypes, threading, time\n" \
+    code = "import ctypes, sys, threading, time\n" \
            "threading.Thread(target=time.sleep, args=(1000,)).start()\n" \
+           "sys.stdin.readline()\n" \
            "ctypes.CDLL(None).syscall(60, 0)\n"
-    with Place() as place, host(place, (sys.executable, "-c", code)) as program:
+    with Place() as place, Program([sys.executable, "-c", code], env=place.environment(),
+                                   stdin=subprocess.PIPE) as program:
         path = path_of(place, program)
+        program.process.stdin.write(b"go\n")
+        program.process.stdin.flush()
         wait_for(lambda: ") Z " in open(f"/proc/{program.pid}/stat").read(), "the thread's end")
         equal(findings(str(program.pid), status=0)["socket"]["text"], path)
 
@@ -612,10 +616,15 @@ def a_tracer_is_named():
     with Place() as place, host(place) as program:
         path_of(place, program)
         equal(LIBC.ptrace(0x4206, program.pid, None, None), 0, "PTRACE_SEIZE")
-        process("traced", f"it is traced by {os.getpid()} (", program=program, level="note")
-        equal(LIBC.ptrace(0x4207, program.pid, None, None), 0, "PTRACE_INTERRUPT")
-        wait_for(lambda: "\nState:\tt" in open(f"/proc/{program.pid}/status").read(), "the stop")
-        process("stopped", "stopped by its tracer", program=program)
+        try:
+            process("traced", f"it is traced by {os.getpid()} (", program=program, level="note")
+        finally:
+            equal(LIBC.ptrace(0x4207, program.pid, None, None), 0, "PTRACE_INTERRUPT")
+            wait_for(lambda: "\nState:\tt" in open(f"/proc/{program.pid}/status").read(), "the stop")
+            try:
+                process("stopped", "stopped by its tracer", program=program)
+            finally:  # the stop would be taken for its end
+                equal(LIBC.ptrace(17, program.pid, None, None), 0, "PTRACE_DETACH")
 
 
 @alone
