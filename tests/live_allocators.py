@@ -102,7 +102,7 @@ def all_parts():
         print(f"behind us: {path}", flush=True)
         yield part([os.path.join(BUILD, "tests", "unit")], LD_PRELOAD=path, CK_VERBOSITY="minimal")
         yield part([sys.executable, "tests/host_test.py"], MT_BEHIND=path)
-        yield part([sys.executable, "tests/allocators_test.py"], MT_BEHIND=path)
+        yield part([sys.executable, "tests/live_allocators.py"], MT_BEHIND=path)
 
 
 def main():
