@@ -1,0 +1,270 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Web servers: a main process whose workers have other rights, and are replaced while it serves."""
+
+import os
+import shutil
+import signal
+
+from harness import Program, children, run_facts, wait_for
+from live_common import (Web, crash, free_port, log_of, own_directory, owner, rights, served, server, tool,
+                         wait_answer, wait_gone, wait_pruned)
+
+PAGE = b"a page that is the same each time\n"
+SITE_TIME = 1_700_000_000
+BRIEF = ["-o", os.devnull, "-w", "%{http_code} %{size_download}\\n"]
+
+
+def program_of(name):
+    return shutil.which(name) or f"/usr/sbin/{name}"
+
+
+def write(path, text):
+    with open(path, "wb" if isinstance(text, bytes) else "w") as file:
+        file.write(text)
+    return path
+
+
+def make_site(run):
+    """A page, a long file, a script."""
+    site = os.path.join(run.path, "site")
+    os.mkdir(site)
+    write(os.path.join(site, "page"), PAGE)
+    write(os.path.join(site, "long"), bytes(range(256)) * 8192)
+    script = write(os.path.join(site, "script.cgi"),
+                   '#!/bin/sh\nprintf "Content-Type: text/plain\\r\\n\\r\\n$REQUEST_METHOD:"\ncat\n')
+    os.chmod(script, 0o755)
+    for name in os.listdir(site):
+        os.utime(os.path.join(site, name), (SITE_TIME, SITE_TIME))
+    return site
+
+
+def ask_all(web, script=True):
+    """One of each kind of request, as a person sees the replies."""
+    seen = [web.curl("page"), web.curl("absent"), web.curl("page", "--head"),
+            web.curl("long", "-r", "97-110"), web.curl("long", *BRIEF), web.curl("page", "-X", "BREW"),
+            web.curl("page?[1-20]", *BRIEF)]
+    return seen + ([web.curl("script.cgi", "--data", "asked=1")] if script else [])
+
+
+def workers_of(pid, count, but=()):
+    """The workers that are not in `but`, once they are all there."""
+    def all_there():
+        new = [child for child in children(pid) if child not in but]
+        return len(new) == count and new
+    return wait_for(all_there, f"{count} workers of {pid}")
+
+
+def drill_all(run, web, main, worker):
+    """The drill in both while pages are served; what was wrong with them."""
+    with web.traffic(PAGE) as traffic:
+        run.drill(main)
+        run.drill(worker)
+        return served(traffic)
+
+
+def replace_worker(run, main, workers):
+    """One is killed, and another takes its place, whose first act is to clear up after it."""
+    crash(run, workers[0])
+    new = workers_of(main, len(workers), but=workers[:1])
+    wait_pruned(run, workers[0])
+    return new
+
+
+APACHE = """
+ServerRoot {path}
+ServerName localhost
+PidFile {path}/apache.pid
+DefaultRuntimeDir {path}
+LoadModule mpm_prefork_module {modules}/mod_mpm_prefork.so
+LoadModule authz_core_module {modules}/mod_authz_core.so
+LoadModule cgi_module {modules}/mod_cgi.so
+Listen 127.0.0.1:{port}
+{user}
+StartServers 4
+ServerLimit 4
+MaxRequestWorkers 4
+MinSpareServers 4
+MaxSpareServers 5
+ErrorLog {path}/error.log
+LogFormat "%h %t \\"%r\\" %>s %b \\"%{{User-Agent}}i\\"" line
+CustomLog {path}/access.log line
+DocumentRoot {site}
+<Directory {site}>
+    Options +ExecCGI
+    <Files "*.cgi">
+        SetHandler cgi-script
+    </Files>
+    Require all granted
+</Directory>
+"""
+
+
+@server("Apache httpd (prefork)", "/usr/sbin/apache2 -v")
+def apache_serves_and_replaces_its_workers(run):
+    web, site = Web(run, free_port()), make_site(run)
+    config = write(os.path.join(run.path, "apache.conf"), APACHE.format(
+        path=run.path, port=web.address, site=site, modules="/usr/lib/apache2/modules",
+        user="User www-data\nGroup www-data" if os.getuid() == 0 else ""))
+    apache = [program_of("apache2"), "-f", config]
+    seen = [tool(run, *apache, "-t")]
+    # A group of its own: apache signals the whole of the one that it is in.
+    with Program([*apache, "-D", "FOREGROUND"], env=run.env(), start_new_session=True) as main:
+        web.wait_started(main, PAGE)
+        old = workers_of(main.pid, 4)
+        seen += ask_all(web) + [drill_all(run, web, main.pid, old[0])] + ask_all(web)
+        old = replace_worker(run, main.pid, old)
+        with web.traffic(PAGE) as traffic:
+            seen += [tool(run, *apache, "-k", "graceful")]
+            wait_gone(*old)
+            new = workers_of(main.pid, 4, but=old)
+            run.drill(new[0])
+            seen += [served(traffic), [owner(pid) for pid in [main.pid] + new]]
+        seen += ask_all(web) + [tool(run, *apache, "-k", "stop")]
+        seen += [main.process.wait(timeout=60), sorted(os.listdir(run.path))]
+    # Busy workers are told twice to stop; all may be busy, which it says.
+    return seen + [log_of(run, os.path.join(run.path, name), but='"traffic"|AH0004[56]|AH0016[12]')
+                   for name in ("error.log", "access.log")]
+
+
+LIGHTTPD = """
+server.document-root = "{site}"
+server.bind = "{path}/http.sock"
+server.pid-file = "{path}/lighttpd.pid"
+server.errorlog = "{path}/error.log"
+server.upload-dirs = ("{path}")
+server.max-worker = {workers}
+server.modules = ("mod_accesslog", "mod_cgi")
+accesslog.filename = "{path}/access.log"
+accesslog.format = "%h %t \\"%r\\" %>s %b \\"%{{User-Agent}}i\\""
+cgi.assign = (".cgi" => "")
+{user}
+"""
+
+
+def lighttpd_config(run, path, site, workers=0):
+    user = 'server.username = "www-data"\nserver.groupname = "www-data"\n'
+    return write(os.path.join(path, "lighttpd.conf"), LIGHTTPD.format(
+        path=path, site=site, workers=workers, user=user if os.getuid() == 0 else ""))
+
+
+@server("lighttpd", "/usr/sbin/lighttpd -v")
+def lighttpd_serves_and_replaces_its_workers(run):
+    site = make_site(run)
+    path = own_directory(os.path.join(run.path, "web"), "www-data")
+    web = Web(run, os.path.join(path, "http.sock"))
+    config = lighttpd_config(run, path, site, workers=2)
+    lighttpd = [program_of("lighttpd"), "-f", config]
+    seen = [tool(run, *lighttpd, "-tt")]
+    with Program([*lighttpd, "-D"], env=run.env()) as main:
+        web.wait_started(main, PAGE)
+        old = workers_of(main.pid, 2)
+        seen += ask_all(web) + [drill_all(run, web, main.pid, old[0])] + ask_all(web)
+        new = replace_worker(run, main.pid, old)
+        run.drill(new[-1])
+        seen += ask_all(web) + [[owner(pid) for pid in [main.pid] + new]]
+        seen += [main.stop(signal.SIGINT)]
+        wait_gone(*new)
+        seen += [sorted(os.listdir(path))]
+    return seen + [log_of(run, os.path.join(path, name), but='"traffic"|clock jumped')
+                   for name in ("error.log", "access.log")]
+
+
+HAPROXY = """
+global
+    {user}
+    pidfile {path}/haproxy.pid
+    stats socket {path}/stats.sock mode 600 level admin expose-fd listeners
+    log stdout format raw daemon
+    nbthread 2
+defaults
+    mode http
+    log global
+    option httplog
+    timeout connect 60s
+    timeout client 60s
+    timeout server 60s
+frontend front
+    bind {path}/http.sock
+    http-request deny if {{ path /denied }}
+    default_backend back
+backend back
+    http-response set-header X-Through haproxy
+    server one {path}/back/http.sock
+"""
+
+
+@server("HAProxy (master-worker)", "/usr/sbin/haproxy -v")
+def haproxy_passes_on_and_reloads(run):
+    site = make_site(run)
+    back = own_directory(os.path.join(run.path, "back"), "www-data")
+    web = Web(run, os.path.join(run.path, "http.sock"))
+    config = write(os.path.join(run.path, "haproxy.conf"), HAPROXY.format(
+        path=run.path, user="user www-data\n    group www-data" if os.getuid() == 0 else ""))
+    log = os.path.join(run.path, "log")
+    haproxy = [program_of("haproxy"), "-W", "-f", config]
+    seen = [tool(run, *haproxy, "-c")]
+    plain = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
+    with open(log, "w") as out, \
+            Program([program_of("lighttpd"), "-D", "-f", lighttpd_config(run, back, site)],
+                    env=plain, **rights("www-data")), \
+            Program(haproxy, env=run.env(), stdout=out, stderr=out) as main:
+        web.wait_started(main, PAGE)
+        old = workers_of(main.pid, 1)
+        seen += ask_all(web) + [web.curl("denied"), drill_all(run, web, main.pid, old[0])]
+        with web.traffic(PAGE) as traffic:
+            main.process.send_signal(signal.SIGUSR2)
+            new = workers_of(main.pid, 1, but=old)
+            wait_gone(*old)
+            seen += [served(traffic), owner(new[0])]
+        wait_answer(run, main.pid)
+        seen += [drill_all(run, web, main.pid, new[0])] + ask_all(web) + [web.curl("denied")]
+        seen += [main.stop(signal.SIGUSR1)]
+    return seen + [log_of(run, log, (r"\[\d+/.*?\]", "[TIME]"), (r" -?\d+(/-?\d+){4} ", " N "),
+                          (r" \d+(/\d+){4} \d+/\d+ ", " N "), (r"\(\d{2,}\)", "(N)"), (r"(FE|BE): \d+", r"\1: N"), but=r'HTTP/1\.0"')]
+
+
+NGINX = """
+daemon off;
+pid {path}/nginx.pid;
+error_log {path}/error.log notice;
+worker_processes 2;
+{user}
+events {{ worker_connections 64; }}
+http {{
+    log_format line '$time_local "$request" $status $body_bytes_sent "$http_user_agent"';
+    access_log {path}/access.log line;
+    client_body_temp_path {path}/t1; proxy_temp_path {path}/t2; fastcgi_temp_path {path}/t3;
+    uwsgi_temp_path {path}/t4; scgi_temp_path {path}/t5;
+    server {{ listen unix:{path}/http.sock; root {site}; }}
+}}
+"""
+
+
+@server("nginx", "/usr/sbin/nginx -v")
+def nginx_serves_and_replaces_its_workers(run):
+    web, site = Web(run, os.path.join(run.path, "http.sock")), make_site(run)
+    config = write(os.path.join(run.path, "nginx.conf"), NGINX.format(
+        path=run.path, site=site, user="user www-data;" if os.getuid() == 0 else ""))
+    nginx = [program_of("nginx"), "-c", config]
+    seen = [tool(run, *nginx, "-t")]
+    with Program(nginx, env=run.env()) as main:
+        web.wait_started(main, PAGE)
+        old = workers_of(main.pid, 2)
+        seen += ask_all(web, False) + [drill_all(run, web, main.pid, old[0])]
+        old = replace_worker(run, main.pid, old)
+        with web.traffic(PAGE) as traffic:
+            seen += [tool(run, *nginx, "-s", "reload")]
+            wait_gone(*old)
+            new = workers_of(main.pid, 2, but=old)
+            run.drill(new[0])
+            seen += [served(traffic), [owner(pid) for pid in [main.pid] + new]]
+        seen += ask_all(web, False) + [tool(run, *nginx, "-s", "quit")]
+        seen += [main.process.wait(timeout=60), sorted(os.listdir(run.path))]
+    return seen + [log_of(run, os.path.join(run.path, name),
+                          (r"received from \d+", "received"),
+                          but='"traffic"|SIGIO')
+                   for name in ("error.log", "access.log")]
+
+
+run_facts()
