@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the servers of the live matrix share: no process may remain of one, other rights, and logs and
-replies without what differs between any two runs."""
+"""What the servers of the live matrix share: no process may remain of one, other rights, and logs
+and replies without what differs between any two runs."""
 
 import contextlib
 import ctypes
 import functools
 import os
 import re
-import signal
 import shutil
+import signal
 import socket
 
 from harness import Traffic, children, end_tree, pid_lives, wait_for
@@ -47,6 +47,16 @@ def remaining():
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
     return [pid for pid in children(os.getpid()) if pid_lives(pid)]
+
+
+def program_of(name):
+    return shutil.which(name) or f"/usr/sbin/{name}"
+
+
+def write(path, text):
+    with open(path, "wb" if isinstance(text, bytes) else "w") as file:
+        file.write(text)
+    return path
 
 
 def free_port():
@@ -88,7 +98,7 @@ def wait_pruned(run, pid):
 
 
 def wait_answer(run, pid):
-    """After an exec the name of before refuses connections until the new program has bound its own."""
+    """After an exec the old name refuses connections until the new program has bound its own."""
     def answers():
         with socket.socket(socket.AF_UNIX) as s:
             return s.connect_ex(run.place.socket(pid)) == 0
@@ -163,8 +173,8 @@ UNSTEADY = [
 
 
 def steady(run, text, *more):
-    """The text without times, pids, ports and the place's path; `more` are pairs of a pattern and what
-    stands for it."""
+    """The text without times, pids, ports and the place's path; `more` are pairs of a pattern and
+    what stands for it."""
     text = text.replace(run.path, "PLACE")
     for pattern, instead in UNSTEADY + list(more):
         text = re.sub(pattern, instead, text)

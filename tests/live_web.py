@@ -3,26 +3,15 @@
 """Web servers: a main process whose workers have other rights, and are replaced while it serves."""
 
 import os
-import shutil
 import signal
 
 from harness import Program, children, run_facts, wait_for
-from live_common import (Web, crash, free_port, log_of, own_directory, owner, rights, served, server, tool,
-                         wait_answer, wait_gone, wait_pruned)
+from live_common import (Web, crash, free_port, log_of, own_directory, owner, program_of, rights,
+                         served, server, tool, wait_answer, wait_gone, wait_pruned, write)
 
 PAGE = b"a page that is the same each time\n"
 SITE_TIME = 1_700_000_000
 BRIEF = ["-o", os.devnull, "-w", "%{http_code} %{size_download}\\n"]
-
-
-def program_of(name):
-    return shutil.which(name) or f"/usr/sbin/{name}"
-
-
-def write(path, text):
-    with open(path, "wb" if isinstance(text, bytes) else "w") as file:
-        file.write(text)
-    return path
 
 
 def make_site(run):
@@ -42,8 +31,8 @@ def make_site(run):
 def ask_all(web, script=True):
     """One of each kind of request, as a person sees the replies."""
     seen = [web.curl("page"), web.curl("absent"), web.curl("page", "--head"),
-            web.curl("long", "-r", "97-110"), web.curl("long", *BRIEF), web.curl("page", "-X", "BREW"),
-            web.curl("page?[1-20]", *BRIEF)]
+            web.curl("long", "-r", "97-110"), web.curl("long", *BRIEF),
+            web.curl("page", "-X", "BREW"), web.curl("page?[1-20]", *BRIEF)]
     return seen + ([web.curl("script.cgi", "--data", "asked=1")] if script else [])
 
 
@@ -221,7 +210,8 @@ def haproxy_passes_on_and_reloads(run):
         seen += [drill_all(run, web, main.pid, new[0])] + ask_all(web) + [web.curl("denied")]
         seen += [main.stop(signal.SIGUSR1)]
     return seen + [log_of(run, log, (r"\[\d+/.*?\]", "[TIME]"), (r" -?\d+(/-?\d+){4} ", " N "),
-                          (r" \d+(/\d+){4} \d+/\d+ ", " N "), (r"\(\d{2,}\)", "(N)"), (r"(FE|BE): \d+", r"\1: N"), but=r'HTTP/1\.0"')]
+                          (r" \d+(/\d+){4} \d+/\d+ ", " N "), (r"\(\d{2,}\)", "(N)"), (r"(FE|BE): \d+", r"\1: N"),
+                          but=r'HTTP/1\.0"')]
 
 
 NGINX = """
