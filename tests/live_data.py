@@ -11,13 +11,15 @@ import socket
 import subprocess
 
 from harness import PATIENCE_S, Program, Traffic, children, run_facts, wait_for
-from live_common import (crash, log_of, own_directory, owner, program_of, rights, served, server,
-                         tool, wait_gone, wait_pruned, write)
+from live_common import (crash, let_drop_late, log_of, own_directory, owner, program_of, rights,
+                         served, server, tool, wait_gone, wait_pruned, write)
 from matrix import program
 
 POSTGRES = next(iter(sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True)), "")
-# Someone asked while it started or recovered: more often on a slow machine.
-HASTE = "the database system is (starting|not yet|in recovery)|Consistent recovery state"
+# Someone asked while it started or recovered, or was still leaving when it was stopped: more often
+# on a slow machine.
+HASTE = ("the database system is (starting|not yet|in recovery)|Consistent recovery state|"
+         "due to administrator command|Broken pipe")
 UNSTEADY = [(r"\[\d+\]", "[N]"), (r"\b0/[0-9A-F]+", "LSN"), (r"system usage: .*", "system usage")]
 
 
@@ -203,6 +205,7 @@ STORE = "".join(f"set key{n} {n} 0 {n * 100}\n{'v' * n * 100}\n" for n in range(
 
 @server("memcached", "memcached --version")
 def memcached_keeps_values(run):
+    let_drop_late(run)
     home = own_directory(os.path.join(run.path, "cache"), "memcache")
     cache = Memcached(os.path.join(home, "sock"))
     user = ["-u", "memcache"] if os.getuid() == 0 else []
@@ -302,6 +305,7 @@ log_timestamp false
 
 @server("Mosquitto", "mosquitto -h")
 def mosquitto_delivers(run):
+    let_drop_late(run)
     home = own_directory(os.path.join(run.path, "broker"), "mosquitto")
     config = write(os.path.join(home, "mosquitto.conf"), MOSQUITTO.format(
         path=home, user="user mosquitto" if os.getuid() == 0 else ""))

@@ -6,11 +6,17 @@ import os
 import signal
 
 from harness import Program, children, run_facts, wait_for
-from live_common import (Web, crash, free_port, log_of, own_directory, owner, program_of, rights,
-                         served, server, tool, wait_answer, wait_gone, wait_pruned, write)
+from live_common import (Web, crash, free_port, let_drop_late, log_of, own_directory, owner,
+                         program_of, rights, served, server, tool, wait_answer, wait_gone,
+                         wait_pruned, write)
 
 PAGE = b"a page that is the same each time\n"
 SITE_TIME = 1_700_000_000
+# With its length, since a server sends in chunks what it has not seen the end of when it begins.
+SCRIPT = r"""#!/bin/sh
+body="$REQUEST_METHOD:$(cat)"
+printf 'Content-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s' ${#body} "$body"
+"""
 BRIEF = ["-o", os.devnull, "-w", "%{http_code} %{size_download}\\n"]
 
 
@@ -20,8 +26,7 @@ def make_site(run):
     os.mkdir(site)
     write(os.path.join(site, "page"), PAGE)
     write(os.path.join(site, "long"), bytes(range(256)) * 8192)
-    script = write(os.path.join(site, "script.cgi"),
-                   '#!/bin/sh\nprintf "Content-Type: text/plain\\r\\n\\r\\n$REQUEST_METHOD:"\ncat\n')
+    script = write(os.path.join(site, "script.cgi"), SCRIPT)
     os.chmod(script, 0o755)
     for name in os.listdir(site):
         os.utime(os.path.join(site, name), (SITE_TIME, SITE_TIME))
@@ -139,6 +144,7 @@ def lighttpd_config(run, path, site, workers=0):
 
 @server("lighttpd", "/usr/sbin/lighttpd -v")
 def lighttpd_serves_and_replaces_its_workers(run):
+    let_drop_late(run)
     site = make_site(run)
     path = own_directory(os.path.join(run.path, "web"), "www-data")
     web = Web(run, os.path.join(path, "http.sock"))
