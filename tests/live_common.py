@@ -84,7 +84,11 @@ def let_drop_late(run):
 
 
 def owner(pid):
-    return os.stat(f"/proc/{pid}").st_uid
+    """Its uid; None where it has ended."""
+    try:
+        return os.stat(f"/proc/{pid}").st_uid
+    except FileNotFoundError:
+        return None
 
 
 def wait_gone(*pids):
@@ -92,11 +96,13 @@ def wait_gone(*pids):
 
 
 def crash(run, pid):
-    """Ends a process as the OOM killer would. Its name remains, since nobody was asked."""
-    if run.watched:
-        run.place.wait_socket(pid)
+    """Ends a process as the OOM killer would. Its name remains, since nobody was asked. Returns
+    whether its siblings may remove it: not if it was bound before the rights were dropped, as on a
+    slow machine; then the main process does when it ends."""
+    theirs = run.watched and os.stat(run.place.wait_socket(pid)).st_uid == owner(pid)
     os.kill(pid, signal.SIGKILL)
     wait_gone(pid)
+    return theirs
 
 
 def wait_pruned(run, pid):
