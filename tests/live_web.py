@@ -193,6 +193,15 @@ backend back
 """
 
 
+def wait_settled(run, pid):
+    """Once its worker is there, the main process executes itself again, only to wait."""
+    def waits():
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return b"HAPROXY_MWORKER_WAIT_ONLY=1" in file.read()
+    wait_for(waits, "haproxy's second exec")
+    wait_answer(run, pid)
+
+
 @server("HAProxy (master-worker)", "/usr/sbin/haproxy -v")
 def haproxy_passes_on_and_reloads(run):
     site = make_site(run)
@@ -210,18 +219,19 @@ def haproxy_passes_on_and_reloads(run):
             Program(haproxy, env=run.env(), stdout=out, stderr=out) as main:
         web.wait_started(main, PAGE)
         old = workers_of(main.pid, 1)
+        wait_settled(run, main.pid)
         seen += ask_all(web) + [web.curl("denied"), drill_all(run, web, main.pid, old[0])]
         with web.traffic(PAGE) as traffic:
             main.process.send_signal(signal.SIGUSR2)
             new = workers_of(main.pid, 1, but=old)
             wait_gone(*old)
             seen += [served(traffic)]
-        wait_answer(run, main.pid)
+        wait_settled(run, main.pid)
         seen += [drill_all(run, web, main.pid, new[0])] + ask_all(web) + [web.curl("denied")]
         seen += [main.stop(signal.SIGUSR1)]
     return seen + [log_of(run, log, (r"\[\d+/.*?\]", "[TIME]"), (r" -?\d+(/-?\d+){4} ", " N "),
-                          (r" \d+(/\d+){4} \d+/\d+ ", " N "), (r"\(\d{2,}\)", "(N)"), (r"(FE|BE): \d+", r"\1: N"),
-                          but=r'HTTP/1\.0"')]
+                          (r" \d+(/\d+){4} \d+/\d+ ", " N "), (r"\(\d{2,}\)", "(N)"),
+                          (r"(FE|BE): \d+", r"\1: N"), but=r'HTTP/1\.0"')]
 
 
 NGINX = """
