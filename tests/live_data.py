@@ -11,8 +11,8 @@ import socket
 import subprocess
 
 from harness import PATIENCE_S, Program, Traffic, children, run_facts, wait_for
-from live_common import (crash, let_drop_late, log_of, own_directory, owner, program_of, rights,
-                         served, server, tool, wait_gone, wait_pruned, write)
+from servers import (crash, let_drop_late, log_of, own_directory, owner, program_of, rights,
+                     served, server, tool, wait_gone, wait_pruned, write)
 from matrix import program
 
 POSTGRES = next(iter(sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True)), "")

@@ -7,9 +7,9 @@ import pwd
 import signal
 
 from harness import Program, children, run_facts, wait_for
-from live_common import (Web, crash, free_port, let_drop_late, log_of, own_directory, owner,
-                         program_of, rights, served, server, tool, wait_answer, wait_gone,
-                         wait_pruned, write)
+from servers import (Web, crash, free_port, let_drop_late, log_of, own_directory, owner,
+                     program_of, rights, served, server, tool, wait_answer, wait_gone, wait_pruned,
+                     write)
 
 PAGE = b"a page that is the same each time\n"
 SITE_TIME = 1_700_000_000
