@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Hosts built with AddressSanitizer. gcc's runtime is a shared library that wants to be the first of all:
-either it is preloaded before us, and takes the host's calls, or its check is turned off, and it is the
-allocator behind us. clang's is in the program, as a host's own malloc. LeakSanitizer is on in each."""
+"""Hosts built with AddressSanitizer. gcc's runtime is a shared library that wants to be the first of
+all: either it is preloaded before us, and takes the host's calls, or its check is turned off, and it is
+the allocator behind us. clang's is in the program, as a host's own malloc. LeakSanitizer is on in each."""
 
 import os
 import re
@@ -25,7 +25,7 @@ BEFORE_US = ("gcc", f"{runtime()} {LIB}", "", "libasan.so", 0)
 IN_THE_HOST = ("clang", LIB, "", "host_", 0)
 
 
-# LeakSanitizer's remark in a child of any program that has threads (gcc 12): the parent's are still listed.
+# LeakSanitizer's remark in a child of any program with threads (gcc 12): the parent's are still listed.
 REMARK = re.compile(r"==\d+==Running thread \d+ was not suspended\. False leaks are possible\.\n")
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""How old a C library may be. A program whose C library lacks a version that we need does not start under
-us at all, so the floor that the README states must not rise unnoticed."""
+"""How old a C library may be. A program whose C library lacks a version that we need does not start
+under us at all, so the floor that the README states must not rise unnoticed."""
 
 import os
 import re
