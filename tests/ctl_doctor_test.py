@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -368,8 +369,9 @@ def an_active_process_is_well():
         path = path_of(place, program)
         found = findings(str(program.pid), status=0)
         equal({f["level"] for f in found.values()}, {"ok"})
-        equal((found["socket"]["text"], found["allocator"]["text"]),
-              (path, "its allocator is libc.so.6"))
+        equal({check: f["text"] for check, f in found.items()},
+              {"library": f"{LIB} is loaded", "thread": "its thread runs", "socket": path,
+               "version": "version 0.1.0", "allocator": "its allocator is libc.so.6"})
 
 
 @fact
@@ -401,19 +403,42 @@ def children_without_a_thread_are_told_so():
             os.kill(pid, signal.SIGKILL)
 
 
-def limit_processes():
-    import resource
-    resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
-    os.setgroups([])
-    os.setresgid(NOBODY, NOBODY, NOBODY)
-    os.setresuid(NOBODY, NOBODY, NOBODY)
+@as_root
+def a_limit_of_processes_is_named():
+    uid = random.randrange(1 << 20, 1 << 30)  # who has no other process on the whole machine
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+
+    with Place() as place, Program(SLEEP, env=place.environment(), preexec_fn=limit) as program:
+        process("limit", f"uid {uid} has 1 processes and threads, and may have 1", program=program)
+
+
+TRUSTED = """
+mount -t tmpfs tmpfs /mnt && mkdir /mnt/up /mnt/work && cp {lib} /mnt/up && chmod 4755 /mnt/up/* &&
+mount -t overlay overlay -o lowerdir={dir},upperdir=/mnt/up,workdir=/mnt/work {dir} &&
+exec setpriv --reuid {uid} --clear-groups env LD_PRELOAD=libmtpreload.so {program} 1000
+"""
 
 
 @as_root
-def a_limit_of_processes_is_named():
-    with Place() as place, Program(SLEEP, env=place.environment(),
-                                   preexec_fn=limit_processes) as program:
-        process("limit", f"uid {NOBODY} has 1 processes and threads, and may have 1", program=program)
+def a_library_that_the_loader_trusts_does_nothing_with_more_rights():
+    """The one way into such a process: without a slash, setuid, among the system's libraries."""
+    with Place() as place:
+        program = shutil.copy(shutil.which("sleep"), place.path)
+        os.chmod(program, 0o4755)
+        listed = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
+        script = TRUSTED.format(lib=LIB, uid=NOBODY, program=program,
+                                dir=os.path.dirname(re.search(r"=> (/\S+)/libc", listed).group(1) + "/"))
+        overlay = script.replace("exec setpriv", "exit 0; exec setpriv")
+        if subprocess.run(["unshare", "--mount", "sh", "-c", overlay], capture_output=True).returncode:
+            return  # no such file system here
+        with Program(["unshare", "--mount", "sh", "-c", script], env=clean()) as run_:
+            wait_for(lambda: os.readlink(f"/proc/{run_.pid}/exe") == program, "exec")
+            problem("secure", "the library does nothing there", of=[run_.pid])
 
 
 ALLOW, REFUSE, KILL = 0x7fff0000, 0x00050001, 0x80000000
@@ -554,9 +579,41 @@ LISTEN = """
 """
 
 
-def fake(place, what):
-    return Program([sys.executable, "-c", FAKE.replace("{what}", what.strip())],
-                   env=place.environment(only="nobody"), stdout=subprocess.PIPE)
+ABSTRACT = r"""
+    s = socket.socket(socket.AF_UNIX)
+    s.bind("\0mtpreload.%d" % os.getpid())
+    s.listen(8)
+    print("there", flush=True)
+    while True:
+        connection, _ = s.accept()
+        for line in connection.makefile("rb"):
+            connection.sendall(b'{"jsonrpc":"2.0","result":{"version":"0.0.1"},"id":1}\n')
+"""
+
+
+def fake(place, what, *before, **settings):
+    return Program([*before, sys.executable, "-c", FAKE.replace("{what}", what.strip())],
+                   env=place.environment(only="nobody", **settings), stdout=subprocess.PIPE)
+
+
+@fact
+def a_socket_without_a_file_is_told_and_so_is_another_version():
+    with Place() as place, fake(place, ABSTRACT, dir="/dev/null") as program:
+        program.process.stdout.readline()
+        process("abstract", "its socket has no file", "/dev/null is no directory", program=program,
+                level="note")
+        found = findings(str(program.pid), status=0)
+        equal(found["socket"]["text"], f"@mtpreload.{program.pid}")
+        equal((found["version"]["level"], found["version"]["text"]),
+              ("note", "version 0.0.1, mtctl is 0.1.0"))
+
+
+@alone
+def a_socket_of_another_network_is_told():
+    with Place() as place, fake(place, ABSTRACT, "unshare", "--net") as program:
+        program.process.stdout.readline()
+        problem("network", f"its socket is @mtpreload.{program.pid}, in another network namespace",
+                of=[program.pid])
 
 
 @fact
@@ -669,10 +726,9 @@ def the_machine_is_looked_at():
                      f"problem  settings     {half.pid} (sleep): MTPRELOAD_TOUCH",
                      f"problem  path         {without.pid} (sleep): LD_PRELOAD says /nonexistent/"):
             assert ("\n" + done.out).count("\n" + line) == 1, (line, done.out)
-        # Other directories of this machine may have had some, too.
-        assert re.search(r"^ok       stale        \d+ names? left by dead processes removed$", done.out,
-                         re.M), done.out
-        assert not os.path.exists(place.socket(dead.pid))
+        # Tests that kill their programs leave names in other directories as well.
+        assert re.search(r"(?m)^ok       stale        \d+ names? left by dead processes removed$", done.out)
+        equal(os.path.exists(place.socket(dead.pid)), False)
         for program in (dead, other):
             assert f" {program.pid} " not in done.out, done.out
         assert f" {half.pid} (sleep): {place.socket(half.pid)}\n" not in done.out
