@@ -300,6 +300,7 @@ def apt_answers_the_same(run):
 
     status, out, errors = dialogue(run, "apt-get", *options, "-o", f"APT::Update::Pre-Invoke::={WAIT}",
                                    "update", env=run.env(LC_ALL="C"))
+    killed(run)  # apt interrupts its methods when it needs them no more
     updated = status, sorted({line for line in out.splitlines() if "Fetched" not in line}), errors
     return [updated, apt("apt-get", "--simulate", "install", "package-499"),
             apt("apt-get", "--simulate", "install", "no-such-package"), apt("apt-get", "indextargets"),

@@ -74,10 +74,14 @@ def plain(run):
 
 
 def killed(run):
-    """Says that a signal has ended a process, so that it could not take its name away. Listing does."""
-    if run.watched:
+    """Says that a signal has ended a process, so that it could not take its name away. Whoever lists does;
+    a name that was about to be bound has to be some seconds old."""
+    def listed():
         subprocess.run([MTCTL, "ls"], env=plain(run) | {"MTPRELOAD_DIR": run.place.run}, check=True,
                        stdout=subprocess.DEVNULL, timeout=harness.PATIENCE_S)
+        return run.place.names() == []
+    if run.watched:
+        harness.wait_for(listed, "the names of what was killed to go")
 
 
 def read(run, name):
