@@ -38,12 +38,22 @@ class Run:
         done = subprocess.run(argv, capture_output=True, text=True, errors="replace", **options)
         return done.returncode, done.stdout, done.stderr
 
+    def connect(self, pid):
+        """A connection to the process. When one program has executed the next, as sh does a daemon, the
+        first one's name refuses until the next has bound its own."""
+        def try_to():
+            try:
+                return Client(self.place.wait_socket(pid))
+            except (ConnectionRefusedError, FileNotFoundError):
+                return None
+        return wait_for(try_to, f"{pid} to answer")
+
     def drill(self, pid):
         """With the library: leaks into the process, runs a timed test in it, takes it all back. Without:
         nothing. The library has to be at work in it."""
         if not self.watched:
             return
-        with Client(self.place.wait_socket(pid)) as client:
+        with self.connect(pid) as client:
             info = client.call("mt.info")
             before = resident(pid)
             client.call("mt.mem_alloc", "64m")
