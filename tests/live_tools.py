@@ -10,6 +10,7 @@ import subprocess
 
 from harness import PATIENCE_S, Program, children, run_facts, wait_for
 from matrix import program
+from servers import let_drop_late
 from usage import Server, binary, dialogue, here, killed, read, write
 
 # What a program runs to be drilled: it prints the pids of its caller and of itself, and waits for a line.
@@ -358,7 +359,8 @@ echo end
 def privileges_are_dropped_the_same(run):
     """It keeps capabilities (a thread's own) across setresuid to call setgroups after it: glibc aborts when
     that succeeds in one thread and is refused in another."""
-    waits = write(run, "waits", f"#!/bin/sh\nid; {WAIT}\n", 0o755)
+    let_drop_late(run)
+    waits = write(run, "waits", "#!/bin/sh\nid; echo \"drill $$\"; read line\n", 0o755)
     return dialogue(run, "sh", "-c", f"""
         for groups in --clear-groups --keep-groups --init-groups; do
             setpriv --reuid 65534 --regid 65534 $groups id; echo $?
