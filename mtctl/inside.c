@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +14,18 @@
 
 #define NOBODY ((uid_t)-2)
 
+/* The kernel's (openat2(2)); its headers are not there for every C library. */
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
+#define RESOLVE_INSIDE 0x10 /* RESOLVE_IN_ROOT */
+struct how_to_open {
+	uint64_t flags, mode, resolve;
+};
+
 int inside_open(pid_t pid, const char *path, int flags)
 {
-	struct open_how how = { .flags = (unsigned)flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT };
+	struct how_to_open how = { .flags = (unsigned)flags | O_CLOEXEC, .resolve = RESOLVE_INSIDE };
 	char through[PATH_MAX + 64];
 	int root, fd;
 
