@@ -5,8 +5,10 @@
 #include <grp.h>
 #include <malloc.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -108,6 +110,27 @@ EXPORT int setns(int fd, int type)
 	int rc = (int)syscall(SYS_setns, fd, type);
 
 	if (paused)
+		control_resume();
+	return rc;
+}
+
+/* Behind a filter of system calls nothing of ours may run on the host's threads, not even to remove a name; and
+   a filter that kills a thread ends the process only where there is no other. So a host that shuts itself up is
+   left alone from then on. */
+EXPORT int prctl(int option, ...)
+{
+	unsigned long argument[4];
+	bool paused;
+	va_list ap;
+	int rc;
+
+	va_start(ap, option);
+	for (int i = 0; i < 4; i++)
+		argument[i] = va_arg(ap, unsigned long);
+	va_end(ap);
+	paused = option == PR_SET_SECCOMP && control_pause();
+	rc = (int)syscall(SYS_prctl, option, argument[0], argument[1], argument[2], argument[3]);
+	if (paused && rc < 0)
 		control_resume();
 	return rc;
 }

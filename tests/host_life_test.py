@@ -289,6 +289,19 @@ def under_a_filter_of_system_calls_the_host_runs_on():
 
 
 @fact
+def a_host_that_shuts_itself_up_is_left_alone():
+    for way in ("exit", "kill"):
+        plain = outcome([victim("sandbox"), way], without_library(), "\n")
+        with Place() as place, Program([victim("sandbox"), way], env=place.environment(),
+                                       **PIPES) as host:
+            obeys(place.wait_socket(host.pid))
+            host.tell()
+            out, status = host.finish()
+            equal((status, out, ""), plain, way)
+            equal(place.names(), [], way)
+
+
+@fact
 def refusals_that_do_not_matter_do_not_matter():
     with Place() as place, Program([victim("seccomp"), "extras"], env=place.environment(),
                                    **PIPES) as host:
