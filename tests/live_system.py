@@ -287,7 +287,9 @@ def sshd(run, pam, sftp):
         server.process.send_signal(signal.SIGHUP)  # it executes itself anew
         wait_for(lambda: listening(2), "sshd to listen again")
         run.drill(server.pid)
-        seen += [login("root"), login("visitor"), server.stop()]
+        seen += [login("root"), login("visitor")]
+        alone()  # or they would not have said all that they have to say
+        seen.append(server.stop())
     log = re.sub(r"port \d+|SHA256:\S+|pid \d+|\[\d+\]", "N", read(run, "errors"))
     return seen, sorted(log.splitlines())
 
