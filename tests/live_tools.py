@@ -11,7 +11,7 @@ import subprocess
 from harness import PATIENCE_S, Program, children, run_facts, wait_for
 from matrix import program
 from servers import let_drop_late
-from usage import Server, binary, dialogue, here, killed, read, write
+from usage import Server, binary, dialogue, here, killed, write
 
 # What a program runs to be drilled: it prints the pids of its caller and of itself, and waits for a line.
 WAIT = 'echo "drill $PPID $$"; read line'
