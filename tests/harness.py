@@ -103,8 +103,10 @@ def victim(name):
 
 
 def without_library():
+    """The environment, without what a make around the tests tells its own children."""
     env = {k: v for k, v in os.environ.items()
-           if k != "LD_PRELOAD" and not k.startswith("MTPRELOAD_")}
+           if k not in ("LD_PRELOAD", "MAKEFLAGS", "MAKELEVEL", "MFLAGS") and
+           not k.startswith("MTPRELOAD_")}
     return dict(env, LD_PRELOAD=BEHIND) if BEHIND else env
 
 

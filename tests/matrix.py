@@ -8,7 +8,7 @@ import os
 import subprocess
 
 import harness
-from harness import BUILD, MIB, Client, Place, fact, resident, wait_for
+from harness import BUILD, MIB, Client, Place, fact, resident, wait_for, without_library
 
 RESULTS = os.path.join(BUILD, "live")
 
@@ -25,10 +25,7 @@ class Run:
 
     def env(self, **more):
         """The environment to start the program with."""
-        if self.watched:
-            return self.place.environment() | more
-        return {k: v for k, v in os.environ.items()
-                if k != "LD_PRELOAD" and not k.startswith("MTPRELOAD_")} | more
+        return (self.place.environment() if self.watched else without_library()) | more
 
     def command(self, *argv, **options):
         """Runs a command of the program to its end; (status, stdout, stderr)."""
