@@ -137,13 +137,14 @@ static void start_thread(void)
 bool control_pause(void)
 {
 	const struct timespec moment = { .tv_nsec = 50000 };
-	pid_t tid;
+	pid_t tid = 0;
 
-	if (!control_is_active() || owner != getpid() || atomic_exchange(&stopping, true))
+	if (!control_is_active() || owner != getpid())
 		return false;
 	while (control_is_active() && !(tid = atomic_load(&us.tid)))
 		nanosleep(&moment, NULL); /* it has only just been started */
-	if (!control_is_active())
+	/* One that cannot be woken would end at some time, beside the next one. */
+	if (!control_is_active() || us.fd < 0 || atomic_exchange(&stopping, true))
 		return false;
 	thread_wake(&us);
 	thread_wait_gone(tid);
