@@ -36,16 +36,22 @@ def it_is_named_and_we_are_in_the_path():
             assert os.path.realpath(BEHIND) in maps.read()
 
 
+# tcmalloc describes every 2 GiB of addresses by 2 MiB of its own, written at once and never given back: where
+# the loader puts the heap decides whether 100 MiB reach over such a border, once in twenty starts.
+BOOKKEEPING = {"libtcmalloc_minimal.so.4": 2 * MIB}
+
+
 @fact
 def hundred_mib_are_resident_and_leave_again():
+    tolerance = MIB + BOOKKEEPING.get(os.path.basename(BEHIND), 0)
     with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host:
         with Client(place.wait_socket(host.pid)) as client:
             client.call("mt.mem_used")
             before = resident(host.pid)
             client.call("mt.mem_alloc", "100m")
-            near(resident(host.pid) - before, 100 * MIB, MIB, "growth")
+            near(resident(host.pid) - before, 100 * MIB, tolerance, "growth")
             equal(client.call("mt.mem_free"), 100 * MIB)
-            near(resident(host.pid), before, MIB, "after mem_free")
+            near(resident(host.pid), before, tolerance, "after mem_free")
 
 
 @fact
