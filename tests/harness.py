@@ -271,10 +271,20 @@ class Client:
         self.send(line + "\n")
         return self.until(b"\n\n")
 
-    def call(self, method, *params):
-        """One JSON-RPC request; its result."""
+    def reply(self, method, *params, **named):
+        """One JSON-RPC request; its whole reply."""
         self.send(json.dumps({"jsonrpc": "2.0", "method": method,
-                              "params": list(params), "id": 1}) + "\n")
-        reply = json.loads(self.until(b"\n"))
+                              "params": named or list(params), "id": 1}) + "\n")
+        return json.loads(self.until(b"\n"))
+
+    def call(self, method, *params, **named):
+        """One JSON-RPC request; its result."""
+        reply = self.reply(method, *params, **named)
         assert "result" in reply, reply
         return reply["result"]
+
+    def refusal(self, method, *params, **named):
+        """One that is refused; the code and the text."""
+        reply = self.reply(method, *params, **named)
+        assert "error" in reply, reply
+        return reply["error"]["data"]["code"], reply["error"]["message"]

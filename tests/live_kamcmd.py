@@ -89,7 +89,9 @@ def layout(test, run_time=r"\d+", remaining=r"\d+", allocations=r"\d+", total_al
     lines = [("ID", test[0]), ("run time (s)", run_time), ("remaining (s)", remaining),
              ("allocations", allocations), ("errors", 0), ("overflows", overflows),
              ("total alloc", total_alloc), ("min", test[1]), ("max", test[2]), ("total", test[3]),
-             ("reallocs", 0), ("corruptions", 0), ("held", held)]
+             ("reallocs", 0), ("corruptions", 0), ("held", held),
+             ("allocated", r"\d+"), ("resident", r"\d+"), ("shape", "cycle"), ("kind", "heap"),
+             ("state", "[a-z]+"), ("sequence", "[0-9a-f]{16}")]
     return r"\{\n" + "".join("\t" + re.escape(name.ljust(13)) + f": {value}\n"
                              for name, value in lines) + r"\}\n"
 

@@ -9,7 +9,7 @@
 
 static struct test *start(uint64_t size)
 {
-	const struct test_plan plan = { size, size, 100 * size, 3600000, 3600000, 36000000 };
+	const struct test_plan plan = UNIT_PLAN(size, size, 100 * size, 3600000, 3600000, 36000000);
 	uint64_t id;
 
 	ck_assert_int_eq(sched_start(&plan, &id), 0);

@@ -112,7 +112,7 @@ END_TEST
 /* A test that holds one chunk; it is not due before long. */
 static struct test *test_holding(uint64_t size, bool stopped)
 {
-	const struct test_plan plan = { size, size, 100 * size, 3600000, 3600000, 36000000 };
+	const struct test_plan plan = UNIT_PLAN(size, size, 100 * size, 3600000, 3600000, 36000000);
 	struct slice slice = UNIT_MUCH_TIME;
 	uint64_t id;
 	struct test *t;

@@ -11,7 +11,7 @@ static struct chunk made_up(uint64_t number)
 {
 	return (struct chunk){ .addr = (void *)(uintptr_t)(number * 16),
 			       .size = number,
-			       .flags = number % 2 ? CHUNK_PATTERN : 0 };
+			       .flags = CHUNK_MAPPED | (number % 2 ? CHUNK_PATTERN : 0) };
 }
 
 static void push(struct chunk_pool *pool, uint64_t first, uint64_t last)
@@ -27,7 +27,7 @@ static void check_chunk(const struct chunk *c, uint64_t number)
 {
 	ck_assert_uint_eq((uintptr_t)c->addr, number * 16);
 	ck_assert_uint_eq(c->size, number);
-	ck_assert_uint_eq(c->flags, number % 2 ? CHUNK_PATTERN : 0);
+	ck_assert_uint_eq(c->flags, CHUNK_MAPPED | (number % 2 ? CHUNK_PATTERN : 0));
 }
 
 /* Pops everything, which has to be `numbers` from oldest to newest. */
@@ -206,7 +206,7 @@ START_TEST(sizes_above_4_gib_are_exact)
 	uint64_t bytes = 0;
 
 	for (size_t i = 0; i < COUNT(sizes); i++) {
-		c = (struct chunk){ .addr = &pool, .size = sizes[i], .flags = CHUNK_PATTERN };
+		c = (struct chunk){ .addr = &pool, .size = sizes[i], .flags = CHUNK_MAPPED | CHUNK_PATTERN };
 		ck_assert_int_eq(chunk_push(&pool, &c), 0);
 		bytes += sizes[i];
 	}
@@ -214,7 +214,7 @@ START_TEST(sizes_above_4_gib_are_exact)
 	for (size_t i = 0; i < COUNT(sizes); i++) {
 		ck_assert(chunk_pop(&pool, &c));
 		ck_assert_uint_eq(c.size, sizes[i]);
-		ck_assert_uint_eq(c.flags, CHUNK_PATTERN);
+		ck_assert_uint_eq(c.flags, CHUNK_MAPPED | CHUNK_PATTERN);
 		ck_assert_ptr_eq(c.addr, &pool);
 	}
 	ck_assert_uint_eq(pool.bytes, 0);

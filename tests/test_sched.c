@@ -14,7 +14,7 @@
 
 static struct test *start(uint64_t size, uint64_t total, uint64_t interval_ms)
 {
-	const struct test_plan plan = { size, size, total, interval_ms, interval_ms, 100 * HOUR_MS };
+	const struct test_plan plan = UNIT_PLAN(size, size, total, interval_ms, interval_ms, 100 * HOUR_MS);
 	uint64_t id;
 
 	ck_assert_int_eq(sched_start(&plan, &id), 0);

@@ -339,7 +339,7 @@ START_TEST(reset_is_answered_while_a_listing_waits_for_its_reader)
 
 	begin();
 	for (int i = 0; i < 20000; i++) {
-		const struct test_plan plan = { 1, 1, 1, 3600000, 3600000, 36000000 };
+		const struct test_plan plan = UNIT_PLAN(1, 1, 1, 3600000, 3600000, 36000000);
 		uint64_t id;
 
 		ck_assert_int_eq(sched_start(&plan, &id), 0);

@@ -40,7 +40,7 @@ static unsigned run_punctually(struct test *t, struct slice slice)
 
 START_TEST(twenty_ticks_of_one_byte_with_total_ten)
 {
-	const struct test_plan plan = { 1, 1, 10, 250, 250, 5000 };
+	const struct test_plan plan = UNIT_PLAN(1, 1, 10, 250, 250, 5000);
 	const struct slice slices[] = { UNIT_MUCH_TIME, UNIT_NO_TIME };
 
 	for (size_t i = 0; i < COUNT(slices); i++) {
@@ -62,7 +62,7 @@ END_TEST
 
 START_TEST(total_is_reached_exactly_and_then_freed)
 {
-	const struct test_plan plan = { 4, 4, 10, 10, 10, 1000 };
+	const struct test_plan plan = UNIT_PLAN(4, 4, 10, 10, 10, 1000);
 	static const uint64_t held[] = { 4, 8, 10, 4, 8, 10, 4 };
 	static const uint64_t overflows[] = { 0, 0, 0, 1, 1, 1, 2 };
 	struct test t = { 0 };
@@ -89,8 +89,8 @@ START_TEST(tick_due_exactly_at_the_end_still_runs)
 	} cases[] = { { 10, 10, 1 }, { 10, 19, 1 }, { 10, 20, 2 }, { 1, 100, 100 } };
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		const struct test_plan plan = { 1, 1, 1000, cases[i].interval, cases[i].interval,
-						cases[i].time };
+		const struct test_plan plan = UNIT_PLAN(1, 1, 1000, cases[i].interval,
+							cases[i].interval, cases[i].time);
 		struct test t = { 0 };
 
 		test_init(&t, 1, &plan, 1, MS(500));
@@ -102,7 +102,7 @@ END_TEST
 
 START_TEST(late_ticks_are_caught_up_but_100_ms_worth_at_most)
 {
-	const struct test_plan plan = { 1, 1, 1000, 1, 1, 100000 };
+	const struct test_plan plan = UNIT_PLAN(1, 1, 1000, 1, 1, 100000);
 	struct test t = { 0 };
 	unsigned ticks = 0;
 
@@ -123,7 +123,7 @@ END_TEST
 
 START_TEST(intervals_and_sizes_stay_in_their_bounds)
 {
-	const struct test_plan plan = { 5, 9, 1000000, 3, 6, 1000000 };
+	const struct test_plan plan = UNIT_PLAN(5, 9, 1000000, 3, 6, 1000000);
 	unsigned intervals[7] = { 0 }, sizes[10] = { 0 };
 	struct test t = { 0 };
 
@@ -151,7 +151,7 @@ END_TEST
 
 START_TEST(same_seed_and_id_give_the_same_run)
 {
-	const struct test_plan plan = { 1, 1000, 50000, 1, 50, 20000 };
+	const struct test_plan plan = UNIT_PLAN(1, 1000, 50000, 1, 50, 20000);
 	static const uint64_t seeds[][2] = { { 7, 3 }, { 7, 3 }, { 8, 3 }, { 7, 4 } };
 	struct test runs[COUNT(seeds)] = { 0 };
 
@@ -168,7 +168,7 @@ END_TEST
 
 START_TEST(refused_allocations_are_calls_and_errors)
 {
-	const struct test_plan plan = { 10, 10, 1000, 1, 1, 10 };
+	const struct test_plan plan = UNIT_PLAN(10, 10, 1000, 1, 1, 10);
 	struct test t = { 0 };
 
 	atomic_store(&budget_max_bytes, 35);
@@ -182,7 +182,7 @@ END_TEST
 
 START_TEST(large_chunk_takes_many_slices_and_counts_as_held)
 {
-	const struct test_plan plan = { 4 << 20, 4 << 20, 4 << 20, 1, 1, 1000 };
+	const struct test_plan plan = UNIT_PLAN(4 << 20, 4 << 20, 4 << 20, 1, 1, 1000);
 	struct slice none = UNIT_NO_TIME;
 	struct test t = { 0 };
 
@@ -206,7 +206,7 @@ END_TEST
 
 START_TEST(stopped_in_the_middle_of_emptying_it_keeps_the_rest)
 {
-	const struct test_plan plan = { 10, 10, 100, 1, 1, 1000 };
+	const struct test_plan plan = UNIT_PLAN(10, 10, 100, 1, 1, 1000);
 	struct slice none = UNIT_NO_TIME;
 	struct test t = { 0 };
 
@@ -227,7 +227,7 @@ END_TEST
 
 START_TEST(times_shown_count_to_the_stop)
 {
-	const struct test_plan plan = { 1, 1, 1, 1, 1, 5000 };
+	const struct test_plan plan = UNIT_PLAN(1, 1, 1, 1, 1, 5000);
 	struct test t = { 0 };
 
 	test_init(&t, 1, &plan, 1, MS(1000));
@@ -243,7 +243,7 @@ END_TEST
 
 START_TEST(time_beyond_the_clock_never_ends)
 {
-	const struct test_plan plan = { 1, 1, 1, 1, 1, UINT64_MAX };
+	const struct test_plan plan = UNIT_PLAN(1, 1, 1, 1, 1, UINT64_MAX);
 	struct test t = { 0 };
 
 	test_init(&t, 1, &plan, 1, MS(1000));
@@ -257,7 +257,7 @@ END_TEST
 START_TEST(interval_beyond_the_clock_leads_to_the_end)
 {
 	const uint64_t years = UINT64_MAX / NS_PER_MS + 1000; /* in ms: wraps to under a second */
-	const struct test_plan plan = { 1, 1, 1, years, years, years };
+	const struct test_plan plan = UNIT_PLAN(1, 1, 1, years, years, years);
 	struct test t = { 0 };
 
 	test_init(&t, 1, &plan, 1, MS(1000));

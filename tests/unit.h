@@ -61,6 +61,11 @@ void unit_run(struct unit_job *u, uint64_t slice_ns);
 /* Allocates one chunk into the hand pool. */
 void unit_hold(uint64_t size);
 
+/* A test that cycles. */
+#define UNIT_PLAN(min, max, total, min_interval, max_interval, time) \
+	{ .min_bytes = (min), .max_bytes = (max), .total_bytes = (total), .min_ms = (min_interval), \
+	  .max_ms = (max_interval), .time_ms = (time) }
+
 /* A slice that is over already: each step stops at its first chance. */
 #define UNIT_NO_TIME ((struct slice){ .until_ns = 0 })
 #define UNIT_MUCH_TIME ((struct slice){ .until_ns = UINT64_MAX })

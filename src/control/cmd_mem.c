@@ -5,6 +5,7 @@
 #include "control/cmd.h"
 #include "inject/budget.h"
 #include "inject/bulk.h"
+#include "inject/check.h"
 #include "inject/sched.h"
 
 static void fault_cancelled(struct reply *r, const char *what)
@@ -64,6 +65,65 @@ void cmd_mem_rnd_alloc(const struct args *a, struct reply *r)
 			    "(accepted: max from 1)");
 	else
 		start_alloc(r, min, max, total);
+}
+
+static void answer_resized(struct reply *r)
+{
+	struct job *j = &r->job;
+
+	if (j->chunks && !j->errors)
+		return;
+	if (j->why[0])
+		reply_fault(r, 400, "memory allocation failed: %s", j->why);
+	else if (j->cancelled)
+		fault_cancelled(r, "resized");
+	else if (j->chunks)
+		reply_fault(r, 400,
+			    "memory allocation failed: the allocator refused, and a chunk of %" PRIu64
+			    " bytes stays as it was",
+			    j->bytes);
+	else
+		reply_fault(r, 400, "nothing to resize (mt.mem_alloc and mt.mem_rnd_alloc fill the hand pool)");
+}
+
+void cmd_mem_realloc(const struct args *a, struct reply *r)
+{
+	if (arg_number(a, "size") == 0)
+		reply_fault(r, 400, "invalid parameter values: size 0 would free it (accepted: size from 1)");
+	else
+		bulk_resize(reply_defer(r, answer_resized), arg_number(a, "size"));
+}
+
+static void answer_check(struct reply *r)
+{
+	const struct finding *f;
+
+	if (r->job.cancelled) {
+		fault_cancelled(r, "verified");
+		return;
+	}
+	reply_open(r, NULL, '{');
+	reply_number(r, "chunks", r->job.chunks);
+	reply_number(r, "damaged", r->job.damaged);
+	reply_open(r, "list", '[');
+	for (unsigned i = 0; (f = check_finding(i)); i++) {
+		reply_open(r, NULL, '{');
+		reply_number(r, "test", f->test);
+		reply_number(r, "chunk", f->chunk);
+		reply_format(r, "address", "%p", f->address);
+		reply_number(r, "offset", f->offset);
+		reply_number(r, "expected", f->expected);
+		reply_number(r, "found", f->found);
+		reply_close(r, '}');
+	}
+	reply_close(r, ']');
+	reply_close(r, '}');
+}
+
+void cmd_mem_check(const struct args *a, struct reply *r)
+{
+	(void)a;
+	check_start(reply_defer(r, answer_check));
 }
 
 static void answer_freed(struct reply *r)

@@ -95,6 +95,20 @@ void cmd_mem_test_destroy_all(const struct args *a, struct reply *r)
 		bulk_destroy(reply_defer(r, answer_nothing), NULL);
 }
 
+static const char *const shapes[] = {
+	[SHAPE_CYCLE] = "cycle",
+	[SHAPE_RATE] = "rate",
+	[SHAPE_STEP] = "step",
+	[SHAPE_EXP] = "exp",
+};
+
+static const char *const kinds[] = {
+	[KIND_HEAP] = "heap",
+	[KIND_UNTOUCHED] = "untouched",
+	[KIND_MMAP] = "mmap",
+	[KIND_SHMEM] = "shmem",
+};
+
 static void list_one(struct reply *r, const struct test *t, uint64_t now_ns)
 {
 	reply_open(r, NULL, '{');
@@ -111,6 +125,12 @@ static void list_one(struct reply *r, const struct test *t, uint64_t now_ns)
 	reply_number(r, "reallocs", t->stats.reallocs);
 	reply_number(r, "corruptions", t->stats.corruptions);
 	reply_number(r, "held", test_held_bytes(t) >> r->shift);
+	reply_number(r, "allocated", t->pool.allocated >> r->shift);
+	reply_number(r, "resident", t->pool.resident >> r->shift);
+	reply_text(r, "shape", shapes[t->plan.shape]);
+	reply_text(r, "kind", kinds[t->plan.kind]);
+	reply_text(r, "state", t->state == TEST_RUNNING ? "running" : t->state == TEST_ENDED ? "ended" : "stopped");
+	reply_format(r, "sequence", "%016" PRIx64, t->stats.sequence);
 	reply_close(r, '}');
 }
 

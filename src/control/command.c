@@ -30,7 +30,7 @@ const struct command *command_find(const char *method)
 	return NULL;
 }
 
-enum arg_type { ARG_SIZE, ARG_UNIT, ARG_MS, ARG_NUMBER, ARG_TEXT };
+enum arg_type { ARG_SIZE, ARG_UNIT, ARG_MS, ARG_NUMBER, ARG_TEXT, ARG_CHOICE };
 
 /* By type: its name in signatures, what the original calls it, and what is accepted. */
 static const struct {
@@ -41,11 +41,14 @@ static const struct {
 	[ARG_MS] = { "ms", "integer", UNITS_TIME_FORMS },
 	[ARG_NUMBER] = { "number", "integer", "a whole number" },
 	[ARG_TEXT] = { "text", "string", "a word" },
+	[ARG_CHOICE] = { "", "string", "" }, /* the words stand in the signature */
 };
 #define TYPES (sizeof(types) / sizeof(types[0]))
 
 static enum arg_type type_from(const char *word, size_t length)
 {
+	if (memchr(word, '|', length))
+		return ARG_CHOICE;
 	for (unsigned i = 0; i < TYPES; i++)
 		if (strlen(types[i].name) == length && strncmp(types[i].name, word, length) == 0)
 			return (enum arg_type)i;
@@ -72,7 +75,7 @@ static bool next_param(const char **at, struct param *p)
 	type_length = strcspn(colon + 1, " ]");
 	snprintf(p->shown.name, sizeof(p->shown.name), "%.*s", (int)(colon - word), word);
 	p->type = type_from(colon + 1, type_length);
-	p->shown.type = types[p->type].name;
+	snprintf(p->shown.type, sizeof(p->shown.type), "%.*s", (int)type_length, colon + 1);
 	*at = colon + 1 + type_length + p->shown.optional;
 	return true;
 }
@@ -166,7 +169,26 @@ static void fault_type(struct binding *b, unsigned at, const char *how)
 	reply_fault(b->reply, 400,
 		    "error at parameter %u: expected %s type but record doesn't match type: "
 		    "%s '%.100s' %s (accepted: %s)",
-		    at, types[p->type].original, p->shown.name, b->given[at]->text, how, types[p->type].forms);
+		    at, types[p->type].original, p->shown.name, b->given[at]->text, how,
+		    p->type == ARG_CHOICE ? p->shown.type : types[p->type].forms);
+}
+
+static bool convert_choice(struct binding *b, unsigned at)
+{
+	const char *text = b->given[at]->text, *word = b->params[at].shown.type;
+	size_t length = strlen(text);
+
+	for (uint64_t n = 0;; n++, word++) {
+		if (strcspn(word, "|") == length && strncmp(word, text, length) == 0) {
+			b->args->values[at].number = n;
+			return b->given[at]->kind != RPC_OTHER;
+		}
+		word += strcspn(word, "|");
+		if (!*word)
+			break;
+	}
+	fault_type(b, at, "is none of them");
+	return false;
 }
 
 static bool convert_text(struct binding *b, unsigned at)
@@ -219,6 +241,18 @@ static bool convert_number(struct binding *b, unsigned at)
 	return false;
 }
 
+static bool convert_one(struct binding *b, unsigned at)
+{
+	switch (b->params[at].type) {
+	case ARG_TEXT:
+		return convert_text(b, at);
+	case ARG_CHOICE:
+		return convert_choice(b, at);
+	default:
+		return convert_number(b, at);
+	}
+}
+
 static bool is_unit(const struct binding *b, unsigned at)
 {
 	return b->params[at].type == ARG_UNIT;
@@ -248,12 +282,9 @@ static bool convert_args(struct binding *b)
 	for (unsigned i = 0; i < b->count; i++)
 		if (b->given[i] && is_unit(b, i) && !convert_unit(b, i))
 			return false;
-	for (unsigned i = 0; i < b->count; i++) {
-		if (!b->given[i] || is_unit(b, i))
-			continue;
-		if (!(b->params[i].type == ARG_TEXT ? convert_text : convert_number)(b, i))
+	for (unsigned i = 0; i < b->count; i++)
+		if (b->given[i] && !is_unit(b, i) && !convert_one(b, i))
 			return false;
-	}
 	b->args->count = b->count;
 	return true;
 }

@@ -6,12 +6,13 @@
 #include "control/rpc.h"
 
 #define COMMAND_PARAM_MAX 24
+#define COMMAND_TYPE_MAX 40
 
 /* The arguments of one call, checked and converted as the command's signature says. */
 struct arg_value {
 	char name[COMMAND_PARAM_MAX];
 	const char *text; /* NULL: not given */
-	uint64_t number;  /* bytes, ms or the plain number, by type */
+	uint64_t number;  /* bytes, ms, the plain number or the place of the word, by type */
 };
 
 struct args {
@@ -32,7 +33,7 @@ struct command {
 	const char *method;
 	void (*handler)(const struct args *a, struct reply *r);
 	/* Words NAME:TYPE, the optional ones in brackets at the end. Types: size, unit, ms, number,
-	   text. */
+	   text, or the words to choose from as in "rate|step|exp". */
 	const char *signature;
 	unsigned flags;
 	const char *help; /* one line for lists, then details */
@@ -46,7 +47,7 @@ const struct command *command_find(const char *method);
 /* One word of a signature. */
 struct command_param {
 	char name[COMMAND_PARAM_MAX];
-	const char *type;
+	char type[COMMAND_TYPE_MAX];
 	bool optional;
 };
 

@@ -38,7 +38,7 @@ static void start_one(struct job *j)
 		size = j->left;
 	j->left -= size;
 	j->more = j->left > 0;
-	rc = transit_in(&j->moving, size, j->why);
+	rc = transit_in(&j->moving, size, KIND_HEAP, j->why);
 	if (rc == 0) {
 		j->failures_in_a_row = 0;
 		return;
@@ -221,10 +221,18 @@ static bool release(struct job *j, struct slice *slice)
 
 /* After mt.reset nothing is held: chunks that stopped tests and cancelled jobs have in hand are on
    their way out, and waited for. */
-static bool finish_free(const struct job *j)
+static bool finish_free(struct job *j)
 {
-	if (j->urgent && (sched_any_leaving() || job_any_cancelled()))
+	if (j->urgent && (sched_any_leaving() || job_any_cancelled())) {
+		j->waited = true;
 		return false;
+	}
+	if (j->waited) {
+		j->waited = false;
+		j->from.round = FREE_HAND;
+		start_walk(j, &hand_pool);
+		return false;
+	}
 	if (j->chunks)
 		transit_settle();
 	return true;
@@ -276,6 +284,38 @@ void bulk_free_all(struct job *j, bool urgent)
 	start_free(j);
 }
 
+static bool resize_step(struct job *j, struct slice *slice)
+{
+	struct chunk_cursor at;
+	struct chunk c;
+
+	if (j->moving.stage == TRANSIT_IDLE) {
+		if (j->cancelled)
+			return true;
+		if (!chunk_pick(&hand_pool, prng_next(&sizes), &at, &c) ||
+		    transit_resize(&j->moving, &c, j->left, j->why) < 0) {
+			j->errors++;
+			return true;
+		}
+		chunk_take(&hand_pool, &at);
+		j->bytes = c.size;
+	}
+	if (!transit_resize_step(&j->moving, slice, &j->errors, &j->damaged))
+		return false;
+	j->chunks++;
+	if (chunk_push(&hand_pool, &j->moving.chunk) < 0)
+		transit_release(&j->moving.chunk);
+	return true;
+}
+
+void bulk_resize(struct job *j, uint64_t size)
+{
+	j->step = resize_step;
+	j->scope = &hand_pool;
+	j->left = size;
+	job_add(j);
+}
+
 static bool destroy_step(struct job *j, struct slice *slice)
 {
 	(void)slice; /* sched_run frees what tests hold */
@@ -299,6 +339,7 @@ void bulk_destroy(struct job *j, struct test *t)
 
 void bulk_adopt(void)
 {
+	chunk_unwatch_all();
 	sched_adopt(&hand_pool);
 	job_adopt(&hand_pool);
 	budget_adopt(hand_pool.bytes);

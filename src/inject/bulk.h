@@ -13,6 +13,10 @@
    refusal by the budget ends it. When cancelled, what was done stays. */
 void bulk_alloc(struct job *j, uint64_t min, uint64_t max, uint64_t total);
 
+/* Resizes a random chunk of the hand pool. Afterwards `chunks` is 1, or 0 where there was none; `bytes` its size
+   before; `errors` 1 where it was refused. */
+void bulk_resize(struct job *j, uint64_t size);
+
 /* Frees at least `bytes`: from the hand pool, then from stopped tests, then from running ones,
    newest test first; in each from the newest chunk to the oldest those that fit into what is
    left to free, and if that does not reach it the smallest of the others. */

@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/pool.h"
+#include "host/real.h"
 
 /* 35 records in 512 bytes. The columns lie apart, so that none needs padding. */
 #define SEGMENT_CHUNKS 35
@@ -25,6 +27,11 @@ static uint64_t segment_count;
 /* Enough to fill a thread cache of glibc: 64 sizes of 7, but a heap has not all of them in equal parts. */
 #define DRAIN_OLDEST 1024
 
+/* chunk_pick looks no further back than this. */
+#define PICK_SEGMENTS 256
+
+static struct chunk_cursor *watched;
+
 static void put(struct chunk_segment *s, unsigned i, const struct chunk *c)
 {
 	s->addr[i] = c->addr;
@@ -37,6 +44,38 @@ static void get(const struct chunk_segment *s, unsigned i, struct chunk *c)
 	c->addr = s->addr[i];
 	c->size = (size_t)(s->size_high[i] >> 4) << 32 | s->size_low[i];
 	c->flags = s->size_high[i] & 15u;
+}
+
+static uint64_t allocated_bytes(const struct chunk *c)
+{
+	uint64_t page = (uint64_t)getpagesize();
+
+	return c->flags & CHUNK_MAPPED ? (c->size + page - 1) & ~(page - 1) :
+					 real.malloc_usable_size(c->addr);
+}
+
+/* A record is about to leave its segment. */
+static void tell_watched(const struct chunk_segment *s, unsigned index, bool moves_others)
+{
+	for (struct chunk_cursor *at = watched; at; at = at->next_watched) {
+		if (at->segment != s)
+			continue;
+		if (at->index == index)
+			at->gone = true;
+		else if (moves_others && at->index > index)
+			at->index--;
+	}
+}
+
+/* The walk goes on below a segment that is no more. */
+static void tell_dropped(const struct chunk_segment *s)
+{
+	for (struct chunk_cursor *at = watched; at; at = at->next_watched) {
+		if (at->segment != s)
+			continue;
+		at->segment = s->prev;
+		at->index = s->prev ? s->prev->end : 0;
+	}
 }
 
 static struct chunk_segment *append_segment(struct chunk_pool *pool)
@@ -59,6 +98,7 @@ static struct chunk_segment *append_segment(struct chunk_pool *pool)
 
 static void drop_segment(struct chunk_pool *pool, struct chunk_segment *s)
 {
+	tell_dropped(s);
 	if (s->prev)
 		s->prev->next = s->next;
 	else
@@ -82,15 +122,26 @@ int chunk_push(struct chunk_pool *pool, const struct chunk *c)
 	put(s, s->end++, c);
 	pool->chunks++;
 	pool->bytes += c->size;
+	pool->allocated += allocated_bytes(c);
+	if (c->flags & CHUNK_TOUCHED)
+		pool->resident += allocated_bytes(c);
 	pool->drained = 0;
 	return 0;
 }
 
 static void forget(struct chunk_pool *pool, const struct chunk *c)
 {
+	uint64_t allocated = allocated_bytes(c);
+
 	pool->chunks--;
 	pool->bytes -= c->size;
+	pool->allocated -= allocated;
+	if (c->flags & CHUNK_TOUCHED)
+		pool->resident -= allocated;
 	pool->removals++;
+	/* Where the host has overwritten the allocator's own sizes, they differ from what was added. */
+	if (pool->chunks == 0)
+		pool->allocated = pool->resident = 0;
 }
 
 bool chunk_pop(struct chunk_pool *pool, struct chunk *c)
@@ -99,6 +150,7 @@ bool chunk_pop(struct chunk_pool *pool, struct chunk *c)
 
 	if (!s)
 		return false;
+	tell_watched(s, s->first, false);
 	get(s, s->first++, c);
 	forget(pool, c);
 	if (s->first == s->end)
@@ -112,6 +164,7 @@ static bool pop_newest(struct chunk_pool *pool, struct chunk *c)
 
 	if (!s)
 		return false;
+	tell_watched(s, s->end - 1u, false);
 	get(s, --s->end, c);
 	forget(pool, c);
 	if (s->first == s->end)
@@ -140,6 +193,8 @@ void chunk_splice(struct chunk_pool *to, struct chunk_pool *from)
 	to->tail = from->tail;
 	to->chunks += from->chunks;
 	to->bytes += from->bytes;
+	to->allocated += from->allocated;
+	to->resident += from->resident;
 	to->drained = 0;
 	*from = (struct chunk_pool){ .removals = from->removals + 1 };
 }
@@ -151,7 +206,10 @@ bool chunk_prev(const struct chunk_pool *pool, struct chunk_cursor *at, struct c
 		at->segment = pool->tail;
 		at->index = pool->tail ? pool->tail->end : 0;
 	}
-	if (at->segment && at->index == at->segment->first) {
+	at->gone = false;
+	if (at->segment && at->index > at->segment->end)
+		at->index = at->segment->end; /* the newest have left */
+	if (at->segment && at->index <= at->segment->first) {
 		at->segment = at->segment->prev;
 		at->index = at->segment ? at->segment->end : 0;
 	}
@@ -168,6 +226,7 @@ void chunk_take(struct chunk_pool *pool, struct chunk_cursor *at)
 	struct chunk c;
 
 	get(s, i, &c);
+	tell_watched(s, i, true);
 	forget(pool, &c);
 	memmove(&s->addr[i], &s->addr[i + 1], behind * sizeof(s->addr[0]));
 	memmove(&s->size_low[i], &s->size_low[i + 1], behind * sizeof(s->size_low[0]));
@@ -178,6 +237,54 @@ void chunk_take(struct chunk_pool *pool, struct chunk_cursor *at)
 		at->index = s->prev ? s->prev->end : 0;
 		drop_segment(pool, s);
 	}
+}
+
+void chunk_watch(struct chunk_cursor *at)
+{
+	at->next_watched = watched;
+	watched = at;
+}
+
+void chunk_unwatch(struct chunk_cursor *at)
+{
+	struct chunk_cursor **link = &watched;
+
+	while (*link && *link != at)
+		link = &(*link)->next_watched;
+	if (*link)
+		*link = at->next_watched;
+}
+
+void chunk_unwatch_all(void)
+{
+	watched = NULL;
+}
+
+void chunk_mark(struct chunk_cursor *at, unsigned flags)
+{
+	struct chunk c;
+
+	get(at->segment, at->index, &c);
+	c.flags = flags;
+	put(at->segment, at->index, &c);
+}
+
+bool chunk_pick(const struct chunk_pool *pool, uint64_t random, struct chunk_cursor *at, struct chunk *c)
+{
+	uint64_t near = PICK_SEGMENTS * SEGMENT_CHUNKS, skip;
+
+	*at = (struct chunk_cursor){ .started = true, .segment = pool->tail };
+	if (!pool->chunks)
+		return false;
+	skip = random % (pool->chunks < near ? pool->chunks : near);
+	while (skip >= (uint64_t)(at->segment->end - at->segment->first)) {
+		skip -= (uint64_t)(at->segment->end - at->segment->first);
+		if (!at->segment->prev)
+			break;
+		at->segment = at->segment->prev;
+	}
+	at->index = at->segment->end - (unsigned)(skip % (uint64_t)(at->segment->end - at->segment->first));
+	return chunk_prev(pool, at, c);
 }
 
 uint64_t chunk_record_bytes(void)

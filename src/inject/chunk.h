@@ -13,6 +13,9 @@
 #define CHUNK_BYTES_MAX ((UINT64_C(1) << 44) - 1)
 
 #define CHUNK_PATTERN 1u /* filled with the pattern, to be verified before release */
+#define CHUNK_MAPPED 2u  /* a mapping of its own, not a block of the allocator's */
+#define CHUNK_TOUCHED 4u /* its pages were stored to */
+#define CHUNK_DAMAGED 8u /* its pattern is, and that has been counted */
 
 struct chunk {
 	void *addr;
@@ -27,6 +30,8 @@ struct chunk_pool {
 	struct chunk_segment *head, *tail;
 	uint64_t chunks;
 	uint64_t bytes;
+	uint64_t allocated; /* bytes with what the allocator rounded up to */
+	uint64_t resident;  /* of these, in chunks whose pages were stored to */
 	uint64_t removals; /* counts up whenever a chunk leaves: a cursor from before is stale */
 	unsigned drained;  /* by chunk_drain since the last chunk came */
 };
@@ -52,11 +57,27 @@ struct chunk_cursor {
 	struct chunk_segment *segment;
 	unsigned index;
 	bool started;
+
+	/* While it is watched: */
+	bool gone; /* the chunk last met has left the pool */
+	struct chunk_cursor *next_watched;
 };
 bool chunk_prev(const struct chunk_pool *pool, struct chunk_cursor *at, struct chunk *c);
 
 /* Takes the chunk that chunk_prev just met out of the pool; the walk goes on below it. */
 void chunk_take(struct chunk_pool *pool, struct chunk_cursor *at);
+
+/* A watched cursor stays good whatever leaves the pool, for a walk over many slices: chunks that leave are
+   not met any more. */
+void chunk_watch(struct chunk_cursor *at);
+void chunk_unwatch(struct chunk_cursor *at);
+void chunk_unwatch_all(void);
+
+/* Stores the flags of the chunk that the cursor has last met. */
+void chunk_mark(struct chunk_cursor *at, unsigned flags);
+
+/* Puts the cursor at one of the newest some thousand chunks, evenly by `random`. False when empty. */
+bool chunk_pick(const struct chunk_pool *pool, uint64_t random, struct chunk_cursor *at, struct chunk *c);
 
 /* Bytes of private memory that records take in all. */
 uint64_t chunk_record_bytes(void);

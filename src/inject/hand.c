@@ -3,7 +3,6 @@
    outside the gate, so that a large one holds nobody up. */
 #include "hand.h"
 
-#include "host/real.h"
 #include "inject/gate.h"
 #include "inject/transit.h"
 
@@ -15,7 +14,7 @@ int hand_alloc(size_t size)
 {
 	struct transit t = { 0 };
 	struct slice slice = slice_of(NO_HURRY_NS);
-	int rc = transit_in(&t, size, NULL);
+	int rc = transit_in(&t, size, KIND_HEAP, NULL);
 
 	if (rc)
 		return rc;
@@ -24,10 +23,8 @@ int hand_alloc(size_t size)
 	gate_enter();
 	rc = chunk_push(&hand_pool, &t.chunk);
 	gate_leave();
-	if (rc) {
-		real.free(t.chunk.addr);
-		budget_give(t.chunk.size);
-	}
+	if (rc)
+		transit_release(&t.chunk);
 	return rc;
 }
 

@@ -30,6 +30,7 @@ struct job {
 	/* What is to be done, and how far it is: bulk.c's. */
 	uint64_t min, max, left;
 	bool more; /* allocating: another chunk follows; freeing: everything, `left` does not count */
+	bool waited; /* freeing: chunks that others had in hand may have come back meanwhile */
 	unsigned failures_in_a_row;
 	unsigned waiting_for; /* tests on their way out */
 	struct {

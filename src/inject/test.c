@@ -1,15 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What one test does when it is due. The check for its total comes first in a tick, then
-   one allocation: with total 10 and pieces of 1, the eleventh tick frees and allocates. */
+/* What one test does when it is due. A test that cycles looks for its total first in a tick, then makes
+   one allocation: with total 10 and pieces of 1, the eleventh tick frees and allocates. A leak only grows. */
 #include "test.h"
 
 #include "base/clock.h"
 
 #define CATCH_UP_NS (100 * NS_PER_MS)
+#define LEAK_WAKE_NS NS_PER_MS
+#define LEAK_RETRY_NS (100 * NS_PER_MS)
+#define DOUBLINGS_MAX 40
+
+_Atomic uint64_t test_realloc_percent;
+
+/* Fowler, Noll and Vo's prime for 64 bits (draft-eastlake-fnv). */
+#define HASH_PRIME UINT64_C(0x100000001b3)
 
 static uint64_t pick(struct test *t, uint64_t min, uint64_t max)
 {
-	return prng_range(&t->random, min, max);
+	uint64_t value = prng_range(&t->random, min, max);
+
+	t->stats.sequence = (t->stats.sequence ^ value) * HASH_PRIME;
+	return value;
 }
 
 /* What lies past all that the clock counts never comes. */
@@ -31,13 +42,55 @@ void test_init(struct test *t, uint64_t id, const struct test_plan *plan, uint64
 	prng_seed(&t->random, seed + id);
 	t->start_ns = now_ns;
 	t->end_ns = add_ms(now_ns, plan->time_ms);
-	t->due_ns = now_ns;
+	t->due_ns = t->leak_ns = now_ns;
 	test_set_next(t, now_ns);
+}
+
+/* How long a leak takes over one chunk at the present rate. */
+static uint64_t leak_interval_ns(const struct test *t)
+{
+	double rate = (double)t->plan.rate_bytes;
+	uint64_t doublings;
+
+	if (t->plan.shape == SHAPE_STEP)
+		return 0;
+	if (t->plan.shape == SHAPE_EXP) {
+		doublings = (t->leak_ns - t->start_ns) / NS_PER_MS / t->plan.period_ms;
+		rate *= (double)(UINT64_C(1) << (doublings < DOUBLINGS_MAX ? doublings : DOUBLINGS_MAX));
+	}
+	return (uint64_t)((double)t->plan.max_bytes * (double)NS_PER_S / rate);
+}
+
+/* The first chunk is due after its interval, so that the slope begins at nothing. */
+static void set_next_of_leak(struct test *t, uint64_t now_ns)
+{
+	if (t->pool.bytes >= t->plan.total_bytes) {
+		t->due_ns = CLOCK_NEVER - 1; /* held from here on */
+	} else {
+		t->leak_ns += leak_interval_ns(t);
+		/* What the allocator refuses is not asked for again and again. */
+		if (t->failing)
+			t->leak_ns = now_ns + LEAK_RETRY_NS;
+		if (now_ns > CATCH_UP_NS && t->leak_ns < now_ns - CATCH_UP_NS)
+			t->leak_ns = now_ns - CATCH_UP_NS;
+		t->due_ns = t->leak_ns;
+		if (t->due_ns > now_ns && t->due_ns < now_ns + LEAK_WAKE_NS)
+			t->due_ns = now_ns + LEAK_WAKE_NS;
+	}
+	t->ending = t->due_ns > t->end_ns;
+	if (t->ending)
+		t->due_ns = t->end_ns;
 }
 
 void test_set_next(struct test *t, uint64_t now_ns)
 {
-	uint64_t next = add_ms(t->due_ns, pick(t, t->plan.min_ms, t->plan.max_ms));
+	uint64_t next;
+
+	if (t->plan.shape != SHAPE_CYCLE) {
+		set_next_of_leak(t, now_ns);
+		return;
+	}
+	next = add_ms(t->due_ns, pick(t, t->plan.min_ms, t->plan.max_ms));
 
 	if (now_ns > CATCH_UP_NS && next < now_ns - CATCH_UP_NS)
 		next = now_ns - CATCH_UP_NS;
@@ -49,7 +102,7 @@ void test_tick(struct test *t)
 {
 	if (t->ending) {
 		t->phase = TEST_EMPTYING;
-	} else if (t->pool.bytes >= t->plan.total_bytes) {
+	} else if (t->plan.shape == SHAPE_CYCLE && t->pool.bytes >= t->plan.total_bytes) {
 		t->stats.overflows++;
 		t->phase = TEST_EMPTYING;
 	} else {
@@ -57,17 +110,60 @@ void test_tick(struct test *t)
 	}
 }
 
-/* False when there is nothing to fill. */
-static bool allocate(struct test *t)
+static enum test_phase allocate(struct test *t)
 {
 	uint64_t room = t->plan.total_bytes - t->pool.bytes;
 	uint64_t size = pick(t, t->plan.min_bytes, t->plan.max_bytes);
 
 	t->stats.calls++;
-	if (transit_in(&t->moving, size < room ? size : room, NULL) == 0)
-		return true;
+	t->failing = transit_in(&t->moving, size < room ? size : room, t->plan.kind, NULL) < 0;
+	if (!t->failing)
+		return TEST_FILLING;
 	t->stats.errors++;
-	return false;
+	return TEST_IDLE;
+}
+
+static bool wants_to_resize(struct test *t)
+{
+	uint64_t percent = atomic_load_explicit(&test_realloc_percent, memory_order_relaxed);
+
+	return percent && t->plan.shape == SHAPE_CYCLE && t->pool.chunks && pick(t, 1, 100) <= percent;
+}
+
+/* One of its chunks gets a new random size, within the total. */
+static enum test_phase resize(struct test *t)
+{
+	uint64_t size = pick(t, t->plan.min_bytes, t->plan.max_bytes), room;
+	struct chunk_cursor at;
+	struct chunk c;
+
+	chunk_pick(&t->pool, prng_next(&t->random), &at, &c);
+	room = t->plan.total_bytes - t->pool.bytes + c.size;
+	if (size > room)
+		size = room;
+	if (size == 0)
+		size = 1; /* realloc to 0 is free */
+	if (transit_resize(&t->moving, &c, size, NULL) < 0) {
+		t->stats.errors++;
+		return TEST_IDLE;
+	}
+	chunk_take(&t->pool, &at);
+	t->resized_from = c.size;
+	return TEST_RESIZING;
+}
+
+static void keep_resized(struct test *t, uint64_t failed)
+{
+	uint64_t size = t->moving.chunk.size;
+
+	t->stats.errors += failed;
+	t->stats.reallocs += !failed;
+	if (size > t->resized_from)
+		t->stats.bytes += size - t->resized_from;
+	if (chunk_push(&t->pool, &t->moving.chunk) == 0)
+		return;
+	t->stats.errors++;
+	transit_release(&t->moving.chunk);
 }
 
 static void keep(struct test *t)
@@ -95,6 +191,8 @@ static bool empty(struct test *t, struct slice *slice)
 
 bool test_advance(struct test *t, struct slice *slice)
 {
+	uint64_t failed = 0;
+
 	for (;;) {
 		switch (t->phase) {
 		case TEST_EMPTYING:
@@ -104,7 +202,13 @@ bool test_advance(struct test *t, struct slice *slice)
 									    TEST_IDLE;
 			break;
 		case TEST_ALLOCATING:
-			t->phase = allocate(t) ? TEST_FILLING : TEST_IDLE;
+			t->phase = wants_to_resize(t) ? resize(t) : allocate(t);
+			break;
+		case TEST_RESIZING:
+			if (!transit_resize_step(&t->moving, slice, &failed, &t->stats.corruptions))
+				return false;
+			keep_resized(t, failed);
+			t->phase = TEST_IDLE;
 			break;
 		case TEST_FILLING:
 			/* It was stopped meanwhile. After mt.reset nothing may arrive any more. */
@@ -138,7 +242,7 @@ uint64_t test_run_ms(const struct test *t, uint64_t now_ns)
 
 uint64_t test_remaining_ms(const struct test *t, uint64_t now_ns)
 {
-	if (t->state != TEST_RUNNING || now_ns >= t->end_ns)
+	if (t->state != TEST_RUNNING || now_ns >= t->end_ns || t->plan.time_ms == TEST_NO_END)
 		return 0;
 	return (t->end_ns - now_ns) / NS_PER_MS;
 }

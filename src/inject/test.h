@@ -4,6 +4,7 @@
 #ifndef MT_INJECT_TEST_H
 #define MT_INJECT_TEST_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/prng.h"
@@ -11,11 +12,27 @@
 
 struct job;
 
+/* Setting: of a hundred ticks of a test that cycles, so many resize one of its chunks instead of allocating. */
+extern _Atomic uint64_t test_realloc_percent;
+
+enum shape {
+	SHAPE_CYCLE, /* mt.mem_test_start */
+	SHAPE_RATE,  /* a leak: so many bytes a second */
+	SHAPE_STEP,  /* all of its limit at once */
+	SHAPE_EXP    /* the rate doubles with every period */
+};
+
+#define TEST_NO_END UINT64_MAX
+
 struct test_plan {
 	uint64_t min_bytes, max_bytes; /* of one allocation */
-	uint64_t total_bytes;          /* held, at which everything is freed and it begins again */
-	uint64_t min_ms, max_ms;       /* between two allocations */
+	uint64_t total_bytes;          /* held, at which it begins again (a cycle) or stays (a leak) */
+	uint64_t min_ms, max_ms;       /* between two allocations of a cycle */
 	uint64_t time_ms;              /* after which it ends and frees what it holds */
+	enum shape shape;
+	enum kind kind;
+	uint64_t rate_bytes; /* a second; of a leak */
+	uint64_t period_ms;
 };
 
 struct test_stats {
@@ -25,6 +42,7 @@ struct test_stats {
 	uint64_t bytes;     /* allocated over all cycles */
 	uint64_t reallocs;
 	uint64_t corruptions;
+	uint64_t sequence; /* a hash of all sizes and intervals drawn so far */
 };
 
 enum test_state {
@@ -34,7 +52,7 @@ enum test_state {
 	TEST_LEAVING  /* destroyed: gone once its memory is freed */
 };
 
-enum test_phase { TEST_IDLE, TEST_EMPTYING, TEST_ALLOCATING, TEST_FILLING };
+enum test_phase { TEST_IDLE, TEST_EMPTYING, TEST_ALLOCATING, TEST_FILLING, TEST_RESIZING };
 
 struct test {
 	uint64_t id; /* from 1, never used again */
@@ -42,13 +60,16 @@ struct test {
 	enum test_state state;
 	enum test_phase phase; /* other than idle: in the middle of a tick that takes many slices */
 	bool ending;           /* this emptying is the last thing it does */
+	bool failing;          /* the last allocation was refused */
 	uint64_t start_ns, end_ns;
 	uint64_t over_ns; /* when it was stopped or ended */
 	uint64_t due_ns;
+	uint64_t leak_ns; /* when a leak's next chunk is due, exactly; it is woken once a millisecond at most */
 	struct prng random;
 	struct test_stats stats;
 	struct chunk_pool pool;
 	struct transit moving;
+	uint64_t resized_from; /* the size of the chunk on its way, before */
 
 	/* sched.c's */
 	uint32_t heap_at; /* 0: not in the heap */

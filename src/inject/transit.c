@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/mman.h>
 
 #include "base/log.h"
 #include "host/real.h"
@@ -34,10 +35,32 @@
 
 static _Atomic uint64_t corruptions;
 
-int transit_in(struct transit *t, size_t size, char why[BUDGET_WHY_MAX])
+/* Of a size from 1 where it is a mapping. */
+static struct chunk allocate(size_t size, enum kind kind)
 {
-	bool pattern = atomic_load_explicit(&content_check, memory_order_relaxed);
-	bool touch = atomic_load_explicit(&content_touch, memory_order_relaxed);
+	int shared = kind == KIND_SHMEM ? MAP_SHARED : MAP_PRIVATE;
+	void *at;
+
+	if (kind == KIND_HEAP || kind == KIND_UNTOUCHED)
+		return (struct chunk){ .addr = real.malloc(size), .size = size };
+	at = mmap(NULL, size, PROT_READ | PROT_WRITE, shared | MAP_ANONYMOUS, -1, 0);
+	return (struct chunk){ .addr = at == MAP_FAILED ? NULL : at, .size = size, .flags = CHUNK_MAPPED };
+}
+
+void transit_release(const struct chunk *c)
+{
+	if (c->flags & CHUNK_MAPPED)
+		munmap(c->addr, c->size);
+	else
+		real.free(c->addr);
+	budget_give(c->size);
+}
+
+int transit_in(struct transit *t, size_t size, enum kind kind, char why[BUDGET_WHY_MAX])
+{
+	bool store = kind != KIND_UNTOUCHED;
+	bool pattern = store && atomic_load_explicit(&content_check, memory_order_relaxed);
+	bool touch = store && atomic_load_explicit(&content_touch, memory_order_relaxed);
 	int rc;
 
 	if (size > CHUNK_BYTES_MAX)
@@ -45,7 +68,7 @@ int transit_in(struct transit *t, size_t size, char why[BUDGET_WHY_MAX])
 	rc = budget_take(size, why);
 	if (rc)
 		return rc;
-	t->chunk = (struct chunk){ .addr = real.malloc(size), .size = size };
+	t->chunk = allocate(size, kind);
 	if (!t->chunk.addr) {
 		budget_give(size);
 		return -ENOMEM;
@@ -53,6 +76,8 @@ int transit_in(struct transit *t, size_t size, char why[BUDGET_WHY_MAX])
 	t->stage = TRANSIT_FILLING;
 	t->pattern = pattern;
 	t->done = pattern || touch ? 0 : size;
+	if (pattern || touch)
+		t->chunk.flags |= CHUNK_TOUCHED;
 	if (size > PART_BYTES)
 		budget_pending((int64_t)(size - t->done));
 	return 0;
@@ -109,20 +134,41 @@ void transit_out(struct transit *t, const struct chunk *c, bool for_good)
 	};
 }
 
+void transit_note_damage(const struct chunk *c, size_t offset, bool quiet)
+{
+	atomic_fetch_add(&corruptions, 1);
+	if (!quiet)
+		log_line("corruption at %p: offset %zu of %zu is 0x%02x, expected 0x%02x", c->addr, offset,
+			 c->size, ((unsigned char *)c->addr)[offset], content_expected(offset));
+}
+
 /* Counts a chunk once, and looks no further into it. */
-static bool verify_part(struct transit *t, size_t from)
+static void verify_part(struct transit *t, size_t from, uint64_t *damaged)
 {
 	size_t at = content_verify(t->chunk.addr, from, t->done);
 
 	if (at == SIZE_MAX)
-		return true;
-	atomic_fetch_add(&corruptions, 1);
-	if (!t->quiet)
-		log_line("corruption at %p: offset %zu of %zu is 0x%02x, expected 0x%02x",
-			 t->chunk.addr, at, t->chunk.size, ((unsigned char *)t->chunk.addr)[at],
-			 content_expected(at));
+		return;
+	if (!(t->chunk.flags & CHUNK_DAMAGED)) {
+		transit_note_damage(&t->chunk, at, t->quiet);
+		++*damaged;
+	}
+	t->chunk.flags |= CHUNK_DAMAGED;
 	t->done = t->chunk.size;
-	return false;
+}
+
+/* True when all of it is verified. */
+static bool verify(struct transit *t, struct slice *slice, uint64_t *damaged)
+{
+	while (t->done < t->chunk.size) {
+		size_t from = next_part(t);
+
+		verify_part(t, from, damaged);
+		if (slice_over(slice, t->done - from) && t->done < t->chunk.size)
+			return false;
+	}
+	t->done = 0;
+	return true;
 }
 
 static void settle_some(void)
@@ -137,19 +183,11 @@ bool transit_out_step(struct transit *t, struct slice *slice, uint64_t *damaged)
 {
 	size_t purge_from = t->for_good ? PURGE_FOR_GOOD_FROM_BYTES : PURGE_FROM_BYTES;
 
-	while (t->stage == TRANSIT_VERIFYING) {
-		if (t->done == t->chunk.size) {
-			t->stage = TRANSIT_PURGING;
-			t->chunk.flags &= ~CHUNK_PATTERN;
-			t->done = 0;
-			break;
-		}
-		size_t from = next_part(t);
-
-		if (!verify_part(t, from))
-			++*damaged;
-		if (slice_over(slice, t->done - from))
+	if (t->stage == TRANSIT_VERIFYING) {
+		if (!verify(t, slice, damaged))
 			return false;
+		t->stage = TRANSIT_PURGING;
+		t->chunk.flags &= ~CHUNK_PATTERN;
 	}
 	while (t->chunk.size >= purge_from && t->done < t->chunk.size) {
 		size_t from = next_purge_part(t);
@@ -158,12 +196,75 @@ bool transit_out_step(struct transit *t, struct slice *slice, uint64_t *damaged)
 		if (slice_over(slice, t->done - from))
 			return false;
 	}
-	real.free(t->chunk.addr);
-	budget_give(t->chunk.size);
+	transit_release(&t->chunk);
 	t->stage = TRANSIT_IDLE;
 	if (t->for_good && t->chunk.size <= SMALL_BYTES)
 		settle_some();
 	return true;
+}
+
+int transit_resize(struct transit *t, const struct chunk *c, size_t size, char why[BUDGET_WHY_MAX])
+{
+	int rc = size > CHUNK_BYTES_MAX ? -ENOMEM : 0;
+
+	if (rc == 0 && size > c->size)
+		rc = budget_take(size - c->size, why);
+	if (rc)
+		return rc;
+	*t = (struct transit){
+		.chunk = *c,
+		.resize = size,
+		.stage = c->flags & CHUNK_PATTERN ? TRANSIT_VERIFYING : TRANSIT_RESIZING,
+	};
+	return 0;
+}
+
+/* The pattern depends on the offset alone, so what was verified stays good wherever the block moves. */
+static void refill(struct transit *t, size_t old)
+{
+	size_t kept = old < t->chunk.size ? old : t->chunk.size;
+
+	t->stage = TRANSIT_FILLING;
+	t->pattern = t->chunk.flags & CHUNK_PATTERN;
+	t->done = t->chunk.flags & CHUNK_TOUCHED ? kept & ~(size_t)7 : t->chunk.size;
+	if (t->chunk.flags & CHUNK_DAMAGED)
+		t->done = 0;
+	t->chunk.flags &= ~(CHUNK_PATTERN | CHUNK_DAMAGED);
+	if (t->chunk.size > PART_BYTES)
+		budget_pending((int64_t)(t->chunk.size - t->done));
+}
+
+static bool resize(struct transit *t)
+{
+	size_t old = t->chunk.size;
+	void *at = real.realloc(t->chunk.addr, t->resize);
+
+	if (!at) {
+		if (t->resize > old)
+			budget_give(t->resize - old);
+		return false;
+	}
+	if (t->resize < old)
+		budget_give(old - t->resize);
+	t->chunk.addr = at;
+	t->chunk.size = t->resize;
+	refill(t, old);
+	return true;
+}
+
+bool transit_resize_step(struct transit *t, struct slice *slice, uint64_t *failed, uint64_t *damaged)
+{
+	if (t->stage == TRANSIT_VERIFYING) {
+		if (!verify(t, slice, damaged))
+			return false;
+		t->stage = TRANSIT_RESIZING;
+	}
+	if (t->stage == TRANSIT_RESIZING && !resize(t)) {
+		++*failed;
+		t->stage = TRANSIT_IDLE;
+		return true;
+	}
+	return transit_in_step(t, slice);
 }
 
 bool transit_drain(struct transit *t, struct chunk_pool *pool, bool for_good, struct slice *slice,

@@ -11,7 +11,16 @@
 #include "inject/chunk.h"
 #include "inject/gate.h"
 
-enum transit_stage { TRANSIT_IDLE, TRANSIT_FILLING, TRANSIT_VERIFYING, TRANSIT_PURGING };
+/* What a leak is made of; to each some alarm is blind (docs/design.md has the table). In this order in the
+   words of mt.leak_start. */
+enum kind {
+	KIND_HEAP,
+	KIND_UNTOUCHED, /* of the heap, never stored to */
+	KIND_MMAP,      /* a private anonymous mapping */
+	KIND_SHMEM      /* a shared one, which counts as shared memory */
+};
+
+enum transit_stage { TRANSIT_IDLE, TRANSIT_FILLING, TRANSIT_VERIFYING, TRANSIT_RESIZING, TRANSIT_PURGING };
 
 /* Zeroed is idle. */
 struct transit {
@@ -21,11 +30,20 @@ struct transit {
 	bool pattern; /* while filling: with the pattern, else touched only */
 	bool for_good; /* on its way out: pages go back to the system, not only to the allocator */
 	bool quiet;   /* on a host thread, where the log's descriptor number is not ours */
+	size_t resize; /* verified first, then resized to this; 0: it is on its way out */
 };
 
 /* Allocates, within the budget. 0; -ENOMEM: the allocator refused; -EDQUOT: the budget did,
    `why` (may be NULL) has the figures. */
-int transit_in(struct transit *t, size_t size, char why[BUDGET_WHY_MAX]);
+int transit_in(struct transit *t, size_t size, enum kind kind, char why[BUDGET_WHY_MAX]);
+
+/* Starts to resize a chunk that has left its pool, by the allocator's realloc; `size` is not 0. 0, or -EDQUOT:
+   the budget refused, `t` is idle and the chunk still the caller's. */
+int transit_resize(struct transit *t, const struct chunk *c, size_t size, char why[BUDGET_WHY_MAX]);
+
+/* Goes on with it. True when it is over and `t` idle again; `t->chunk` is then as it is to be kept. `*failed` is
+   then increased if the allocator refused. */
+bool transit_resize_step(struct transit *t, struct slice *slice, uint64_t *failed, uint64_t *damaged);
 
 /* Makes the content. True when the chunk is ready in `t->chunk` and `t` is idle again. */
 bool transit_in_step(struct transit *t, struct slice *slice);
@@ -43,11 +61,17 @@ bool transit_out_step(struct transit *t, struct slice *slice, uint64_t *damaged)
 bool transit_drain(struct transit *t, struct chunk_pool *pool, bool for_good, struct slice *slice,
 		   uint64_t *damaged);
 
+/* Frees a chunk at once, whatever is in it. Any thread. */
+void transit_release(const struct chunk *c);
+
 /* After many chunks were released for good: lets the allocator give back what it can by itself. */
 void transit_settle(void);
 
 /* After fork, in the child: what was on its way goes to `pool`. The caller sets the budget anew. */
 void transit_adopt(struct transit *t, struct chunk_pool *pool);
+
+/* Counts and logs damage at an offset of a chunk. Any thread; `quiet`: not the log. */
+void transit_note_damage(const struct chunk *c, size_t offset, bool quiet);
 
 /* Chunks found damaged since start. Any thread. */
 uint64_t transit_corruptions(void);

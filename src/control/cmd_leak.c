@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mt.leak_start: a test that only grows. */
+#include <inttypes.h>
+
+#include "control/cmd.h"
+#include "inject/sched.h"
+
+#define KIB UINT64_C(1024)
+#define MIB (KIB * KIB)
+
+/* By kind: the size of a chunk where none is given, and which are accepted. Blocks below a few pages become
+   resident by their headers; a mapping takes whole pages, and each shared one a place in the kernel's list of
+   65,530; it is unmapped in one call, which at 16 MiB takes a millisecond. */
+static const struct {
+	uint64_t usual, least, most;
+} sizes[] = {
+	[KIND_HEAP] = { 64 * KIB, 1, CHUNK_BYTES_MAX },
+	[KIND_UNTOUCHED] = { MIB, 256 * KIB, CHUNK_BYTES_MAX },
+	[KIND_MMAP] = { 64 * KIB, 4 * KIB, CHUNK_BYTES_MAX },
+	[KIND_SHMEM] = { MIB, 4 * KIB, 16 * MIB },
+};
+
+static bool sizes_are_valid(const struct args *a, const struct test_plan *p, struct reply *r)
+{
+	uint64_t size = p->max_bytes;
+
+	if (size < sizes[p->kind].least || size > sizes[p->kind].most)
+		reply_fault(r, 400,
+			    "invalid size parameters values: size %" PRIu64 " (accepted for this kind: %" PRIu64
+			    " to %" PRIu64 " bytes)",
+			    size, sizes[p->kind].least, sizes[p->kind].most);
+	else if (size > p->total_bytes)
+		reply_fault(r, 400,
+			    "invalid size parameters values: limit %" PRIu64 " is below a chunk of %" PRIu64
+			    " bytes (accepted: size <= limit)",
+			    p->total_bytes, size);
+	else if (p->rate_bytes == 0)
+		reply_fault(r, 400, "invalid parameter values: rate 0 never leaks (accepted: from 1 byte a second)");
+	else if (p->shape == SHAPE_STEP && !arg_given(a, "limit"))
+		reply_fault(r, 400, "invalid parameter values: shape step needs a limit, which it takes at once");
+	else
+		return true;
+	return false;
+}
+
+static bool times_are_valid(const struct args *a, const struct test_plan *p, struct reply *r)
+{
+	bool doubles = p->shape == SHAPE_EXP;
+
+	if (doubles && p->period_ms == 0)
+		reply_fault(r, 400,
+			    "invalid time intervals values: shape exp needs a period from 1 ms, after which the "
+			    "rate doubles");
+	else if (!doubles && arg_given(a, "period"))
+		reply_fault(r, 400, "invalid time intervals values: only shape=exp has a period");
+	else if (p->time_ms == 0)
+		reply_fault(r, 400, "invalid time intervals values: time 0 (accepted: from 1 ms, or none: no end)");
+	else
+		return true;
+	return false;
+}
+
+void cmd_leak_start(const struct args *a, struct reply *r)
+{
+	enum kind kind = (enum kind)arg_number(a, "kind");
+	uint64_t size = arg_given(a, "size") ? arg_number(a, "size") : sizes[kind].usual, id;
+	struct test_plan plan = {
+		.min_bytes = size,
+		.max_bytes = size,
+		.total_bytes = arg_given(a, "limit") ? arg_number(a, "limit") : UINT64_MAX,
+		.time_ms = arg_given(a, "time") ? arg_number(a, "time") : TEST_NO_END,
+		/* In the order of the signature's words; a test that cycles is no leak. */
+		.shape = (enum shape)(SHAPE_RATE + arg_number(a, "shape")),
+		.kind = kind,
+		.rate_bytes = arg_number(a, "rate"),
+		.period_ms = arg_number(a, "period"),
+	};
+
+	if (!sizes_are_valid(a, &plan, r) || !times_are_valid(a, &plan, r))
+		return;
+	if (sched_start(&plan, &id) < 0)
+		reply_fault(r, 400, "memory allocation failed: no memory for another test");
+	else
+		reply_number(r, NULL, id);
+}
