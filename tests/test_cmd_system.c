@@ -42,7 +42,7 @@ START_TEST(info_says_who_we_are_and_how_we_are_set)
 	snprintf(expected, sizeof(expected), " allocator='%s' in_path=0 socket='' settings={",
 		 real_allocator());
 	expect_part("mt.info", expected);
-	expect_part("mt.info", " settings={check_content=0 touch=1 realloc_p=0 seed=1 max_bytes=0 ");
+	expect_part("mt.info", " settings={check_content=0 touch=1 where='thread' realloc_p=0 seed=1 max_bytes=0 ");
 }
 END_TEST
 

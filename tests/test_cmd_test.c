@@ -126,7 +126,7 @@ START_TEST(list_has_the_specifications_fields_then_ours)
 	snprintf(expected, sizeof(expected),
 		 "[{id=%" PRIu64 " run_time_s=3 remaining_s=0 allocations=1 errors=0 overflows=0 "
 		 "total_alloc=2048 min=2048 max=2048 total=5120 reallocs=0 corruptions=0 held=2048 "
-		 "allocated=%" PRIu64 " resident=%" PRIu64 " shape='cycle' kind='heap' state='stopped' "
+		 "allocated=%" PRIu64 " resident=%" PRIu64 " shape='cycle' kind='heap' where='thread' pending=0 state='stopped' "
 		 "sequence='%016" PRIx64 "'}]",
 		 id, t->pool.allocated, t->pool.allocated, t->stats.sequence);
 	ck_assert_uint_ge(t->pool.allocated, 2048);

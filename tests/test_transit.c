@@ -19,7 +19,7 @@ static void come_in(struct transit *t, size_t size, struct slice slice)
 	size_t before;
 
 	*t = (struct transit){ 0 };
-	ck_assert_int_eq(transit_in(t, size, KIND_HEAP, NULL), 0);
+	ck_assert_int_eq(transit_in(t, &(struct want){ .size = size }, NULL), 0);
 	do {
 		before = t->done;
 		ck_assert_int_eq(t->stage, TRANSIT_FILLING);
@@ -97,7 +97,7 @@ START_TEST(half_filled_chunk_has_no_pattern_yet)
 	struct slice slice = UNIT_NO_TIME;
 
 	atomic_store(&content_check, 1);
-	ck_assert_int_eq(transit_in(&t, 4 * PART, KIND_HEAP, NULL), 0);
+	ck_assert_int_eq(transit_in(&t, &(struct want){ .size = 4 * PART }, NULL), 0);
 	ck_assert(!transit_in_step(&t, &slice));
 	ck_assert_uint_eq(t.chunk.flags, CHUNK_TOUCHED);
 	atomic_store(&content_check, 0); /* is read once for each chunk */
@@ -144,13 +144,13 @@ START_TEST(refusals_take_nothing)
 	struct transit t = { 0 };
 	char why[BUDGET_WHY_MAX] = "";
 
-	ck_assert_int_eq(transit_in(&t, CHUNK_BYTES_MAX + 1, KIND_HEAP, why), -ENOMEM);
+	ck_assert_int_eq(transit_in(&t, &(struct want){ .size = CHUNK_BYTES_MAX + 1 }, why), -ENOMEM);
 	real.malloc = refuse;
-	ck_assert_int_eq(transit_in(&t, 10, KIND_HEAP, why), -ENOMEM);
+	ck_assert_int_eq(transit_in(&t, &(struct want){ .size = 10 }, why), -ENOMEM);
 	real.malloc = allocator;
 	ck_assert_str_eq(why, "");
 	atomic_store(&budget_max_bytes, 9);
-	ck_assert_int_eq(transit_in(&t, 10, KIND_HEAP, why), -EDQUOT);
+	ck_assert_int_eq(transit_in(&t, &(struct want){ .size = 10 }, why), -EDQUOT);
 	ck_assert_str_eq(why, "10 bytes asked, 0 held, max_bytes is 9");
 	ck_assert_int_eq(t.stage, TRANSIT_IDLE);
 	ck_assert_uint_eq(budget_used(), 0);
@@ -191,7 +191,7 @@ START_TEST(interrupted_chunk_is_adopted_in_any_stage)
 	uint64_t damaged = 0;
 
 	atomic_store(&content_check, 1);
-	ck_assert_int_eq(transit_in(&in, 4 * PART, KIND_HEAP, NULL), 0);
+	ck_assert_int_eq(transit_in(&in, &(struct want){ .size = 4 * PART }, NULL), 0);
 	ck_assert(!transit_in_step(&in, &slice));
 	come_in(&out, 4 * PART, UNIT_MUCH_TIME);
 	transit_out(&out, &out.chunk, true);
@@ -218,7 +218,7 @@ START_TEST(cancelled_chunk_leaves_nothing_pending)
 	for (uint64_t sum = 0; sum <= h.total_bytes; sum += size) {
 		struct transit t = { 0 };
 
-		ck_assert_int_eq(transit_in(&t, size, KIND_HEAP, NULL), 0);
+		ck_assert_int_eq(transit_in(&t, &(struct want){ .size = size }, NULL), 0);
 		go_out(&t, false, UNIT_MUCH_TIME);
 	}
 	atomic_store(&budget_available_percent, 1);

@@ -11,4 +11,7 @@
 #include "control/commands.def"
 #undef COMMAND
 
+/* Can it be allocated there (an enum where)? Else the fault is sent. */
+bool where_is_possible(uint64_t where, struct reply *r);
+
 #endif

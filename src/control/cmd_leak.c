@@ -3,6 +3,8 @@
 #include <inttypes.h>
 
 #include "control/cmd.h"
+#include "host/real.h"
+#include "inject/bulk.h"
 #include "inject/sched.h"
 
 #define KIB UINT64_C(1024)
@@ -19,6 +21,16 @@ static const struct {
 	[KIND_MMAP] = { 64 * KIB, 4 * KIB, CHUNK_BYTES_MAX },
 	[KIND_SHMEM] = { MIB, 4 * KIB, 16 * MIB },
 };
+
+bool where_is_possible(uint64_t where, struct reply *r)
+{
+	if (where == WHERE_THREAD || real_in_path())
+		return true;
+	reply_fault(r, 400,
+		    "where=host is not possible here: the calls of this program's malloc do not pass through us "
+		    "(mt.info: in_path; accepted: thread)");
+	return false;
+}
 
 static bool sizes_are_valid(const struct args *a, const struct test_plan *p, struct reply *r)
 {
@@ -72,11 +84,12 @@ void cmd_leak_start(const struct args *a, struct reply *r)
 		/* In the order of the signature's words; a test that cycles is no leak. */
 		.shape = (enum shape)(SHAPE_RATE + arg_number(a, "shape")),
 		.kind = kind,
+		.where = (enum where)(arg_given(a, "where") ? arg_number(a, "where") : atomic_load(&bulk_where)),
 		.rate_bytes = arg_number(a, "rate"),
 		.period_ms = arg_number(a, "period"),
 	};
 
-	if (!sizes_are_valid(a, &plan, r) || !times_are_valid(a, &plan, r))
+	if (!where_is_possible(plan.where, r) || !sizes_are_valid(a, &plan, r) || !times_are_valid(a, &plan, r))
 		return;
 	if (sched_start(&plan, &id) < 0)
 		reply_fault(r, 400, "memory allocation failed: no memory for another test");

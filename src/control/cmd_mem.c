@@ -21,6 +21,11 @@ static void answer_alloc(struct reply *r)
 	if (j->why[0])
 		reply_fault(r, 400, "memory allocation failed (%" PRIu64 " errors): %s", j->errors,
 			    j->why);
+	else if (j->pending)
+		reply_fault(r, 408,
+			    "where=host: the host's threads have not called malloc for a second: %" PRIu64
+			    " bytes in %" PRIu64 " chunks were allocated and stay, %" PRIu64 " bytes were pending",
+			    j->bytes, j->chunks, j->pending);
 	else if (j->errors)
 		reply_fault(r, 400,
 			    "memory allocation failed (%" PRIu64 " errors): %" PRIu64
@@ -35,6 +40,8 @@ static void start_alloc(struct reply *r, uint64_t min, uint64_t max, uint64_t to
 {
 	char why[BUDGET_WHY_MAX];
 
+	if (!where_is_possible(atomic_load(&bulk_where), r))
+		return;
 	if (budget_check(total, why) < 0) {
 		reply_fault(r, 400, "memory allocation failed: %s", why);
 		return;

@@ -41,10 +41,11 @@ void cmd_mem_test_start(const struct args *a, struct reply *r)
 		.min_ms = arg_number(a, "min_int"),
 		.max_ms = arg_number(a, "max_int"),
 		.time_ms = arg_number(a, "total_time"),
+		.where = (enum where)atomic_load(&bulk_where),
 	};
 	uint64_t id;
 
-	if (!sizes_are_valid(&plan, r) || !times_are_valid(&plan, r))
+	if (!where_is_possible(plan.where, r) || !sizes_are_valid(&plan, r) || !times_are_valid(&plan, r))
 		return;
 	if (sched_start(&plan, &id) < 0)
 		reply_fault(r, 400, "memory allocation failed: no memory for another test");
@@ -129,6 +130,8 @@ static void list_one(struct reply *r, const struct test *t, uint64_t now_ns)
 	reply_number(r, "resident", t->pool.resident >> r->shift);
 	reply_text(r, "shape", shapes[t->plan.shape]);
 	reply_text(r, "kind", kinds[t->plan.kind]);
+	reply_text(r, "where", t->plan.where == WHERE_HOST ? "host" : "thread");
+	reply_number(r, "pending", test_pending_bytes(t) >> r->shift);
 	reply_text(r, "state", t->state == TEST_RUNNING ? "running" : t->state == TEST_ENDED ? "ended" : "stopped");
 	reply_format(r, "sequence", "%016" PRIx64, t->stats.sequence);
 	reply_close(r, '}');

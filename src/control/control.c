@@ -107,7 +107,7 @@ static void *run(void *unused)
 		slice = slice_of(SLICE_NS);
 		if (job_run(&slice))
 			server_tell_progress();
-		uint64_t next_ns = job_any() ? 0 : earlier(bind_ns, sched_next_ns());
+		uint64_t next_ns = earlier(job_next_ns(), earlier(bind_ns, sched_next_ns()));
 		gate_leave();
 		server_wait(next_ns, us.fd);
 		gate_enter_last();

@@ -4,11 +4,18 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
+#include "host/post.h"
 #include "inject/hand.h"
 #include "inject/sched.h"
 
 /* A heap that has refused this often in a row will refuse the rest too. */
 #define GIVE_UP_AFTER 1000
+
+/* A host that has not allocated for so long is not waited for any longer. */
+#define HOST_PATIENCE_NS NS_PER_S
+
+_Atomic uint64_t bulk_where;
 
 static struct prng sizes;
 
@@ -38,7 +45,7 @@ static void start_one(struct job *j)
 		size = j->left;
 	j->left -= size;
 	j->more = j->left > 0;
-	rc = transit_in(&j->moving, size, KIND_HEAP, j->why);
+	rc = transit_in(&j->moving, &(struct want){ .size = size, .where = j->where }, j->why);
 	if (rc == 0) {
 		j->failures_in_a_row = 0;
 		return;
@@ -48,9 +55,29 @@ static void start_one(struct job *j)
 		j->more = false;
 }
 
+/* False while no thread of the host's has allocated what was posted. */
+static bool fetch(struct job *j)
+{
+	uint64_t now = clock_ns(), size = j->moving.chunk.size;
+	bool give_up = now - j->moving.post_ns > HOST_PATIENCE_NS;
+
+	if ((j->cancelled || give_up) && transit_withdraw(&j->moving)) {
+		if (give_up)
+			j->pending = size + j->left;
+		j->more = false;
+		return true;
+	}
+	if (transit_arrived(&j->moving, &j->errors))
+		return true;
+	j->wake_ns = transit_look_ns(&j->moving, now);
+	return false;
+}
+
 /* False while the chunk on its way needs more time. */
 static bool move_on(struct job *j, struct slice *slice)
 {
+	if (j->moving.stage == TRANSIT_POSTED && !fetch(j))
+		return false;
 	if (j->moving.stage == TRANSIT_FILLING) {
 		/* What a cancelled command has in hand was not yet the client's. */
 		if (j->cancelled)
@@ -88,6 +115,7 @@ void bulk_alloc(struct job *j, uint64_t min, uint64_t max, uint64_t total)
 	j->left = total;
 	j->goal = total;
 	j->more = true;
+	j->where = (enum where)atomic_load(&bulk_where);
 	job_add(j);
 }
 
@@ -342,5 +370,6 @@ void bulk_adopt(void)
 	chunk_unwatch_all();
 	sched_adopt(&hand_pool);
 	job_adopt(&hand_pool);
+	post_reset();
 	budget_adopt(hand_pool.bytes);
 }

@@ -8,9 +8,13 @@
 #include "inject/job.h"
 #include "inject/test.h"
 
+/* Setting: an enum where, for what is allocated by hand and for tests that are started from now on. */
+extern _Atomic uint64_t bulk_where;
+
 /* Exactly `total` bytes into the hand pool, in pieces of min..max; the last one is trimmed. One
    piece of 0 bytes where all are 0. Failures are counted in `errors`; what succeeded stays. A
-   refusal by the budget ends it. When cancelled, what was done stays. */
+   refusal by the budget ends it, and so does a host that does not allocate, if that is where it is to happen;
+   `pending` is then what has not been done. When cancelled, what was done stays. */
 void bulk_alloc(struct job *j, uint64_t min, uint64_t max, uint64_t total);
 
 /* Resizes a random chunk of the hand pool. Afterwards `chunks` is 1, or 0 where there was none; `bytes` its size

@@ -14,7 +14,7 @@ int hand_alloc(size_t size)
 {
 	struct transit t = { 0 };
 	struct slice slice = slice_of(NO_HURRY_NS);
-	int rc = transit_in(&t, size, KIND_HEAP, NULL);
+	int rc = transit_in(&t, &(struct want){ .size = size }, NULL);
 
 	if (rc)
 		return rc;

@@ -2,6 +2,8 @@
 /* The queue of long commands. At most one for each connection, so lists are short. */
 #include "job.h"
 
+#include "base/clock.h"
+
 static struct job *first;
 
 void job_add(struct job *j)
@@ -14,7 +16,8 @@ void job_add(struct job *j)
 	*at = j;
 }
 
-static bool is_runnable(const struct job *j)
+/* Does it not wait for another? */
+static bool has_turn(const struct job *j)
 {
 	if (j->cancelled)
 		return true;
@@ -24,6 +27,11 @@ static bool is_runnable(const struct job *j)
 		if (!earlier->urgent && (!earlier->scope || !j->scope || earlier->scope == j->scope))
 			return false;
 	return true;
+}
+
+static bool is_runnable(const struct job *j)
+{
+	return has_turn(j) && (j->cancelled || j->wake_ns == 0 || j->wake_ns <= clock_ns());
 }
 
 static void unlink_job(struct job *j)
@@ -48,6 +56,7 @@ bool job_run(struct slice *slice)
 	pick = turn++ % runnable;
 	for (j = first; !is_runnable(j) || pick--;)
 		j = j->next;
+	j->wake_ns = 0;
 	if (j->step(j, slice)) {
 		unlink_job(j);
 		j->done(j);
@@ -55,12 +64,17 @@ bool job_run(struct slice *slice)
 	return true;
 }
 
-bool job_any(void)
+uint64_t job_next_ns(void)
 {
-	for (const struct job *j = first; j; j = j->next)
+	uint64_t next_ns = CLOCK_NEVER;
+
+	for (const struct job *j = first; j; j = j->next) {
 		if (is_runnable(j))
-			return true;
-	return false;
+			return 0;
+		if (has_turn(j) && j->wake_ns < next_ns)
+			next_ns = j->wake_ns;
+	}
+	return next_ns;
 }
 
 void job_cancel_all(void)

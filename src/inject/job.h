@@ -21,6 +21,7 @@ struct job {
 	bool urgent;    /* waits for nobody, and nobody for it */
 	bool parked;    /* cannot go on until its owner says so */
 	bool cancelled; /* step sees it, cleans up and finishes */
+	uint64_t wake_ns; /* not to be run before; step sets it anew each time */
 
 	/* What was done so far, and what there is to do. */
 	uint64_t goal; /* bytes; 0: not known */
@@ -31,6 +32,8 @@ struct job {
 	uint64_t min, max, left;
 	bool more; /* allocating: another chunk follows; freeing: everything, `left` does not count */
 	bool waited; /* freeing: chunks that others had in hand may have come back meanwhile */
+	enum where where;
+	uint64_t pending; /* bytes that the host did not come to allocate */
 	unsigned failures_in_a_row;
 	unsigned waiting_for; /* tests on their way out */
 	struct {
@@ -50,8 +53,8 @@ void job_add(struct job *j);
 /* Gives one runnable job, in turn, the slice. False when there is none. */
 bool job_run(struct slice *slice);
 
-/* Is there a job that job_run would run? */
-bool job_any(void);
+/* When job_run has something to run: 0 for now, CLOCK_NEVER where there is nothing. */
+uint64_t job_next_ns(void);
 
 /* All but the urgent ones: those are short, or a listing that is parked until its client reads. */
 void job_cancel_all(void);

@@ -185,6 +185,8 @@ void sched_stop(struct test *t)
 	t->state = TEST_STOPPED;
 	t->over_ns = clock_ns();
 	unschedule(t);
+	if (t->phase != TEST_IDLE)
+		make_busy(t); /* it may have been waiting for the host */
 }
 
 void sched_stop_all(void)
@@ -229,10 +231,21 @@ static void finish_tick(struct test *t)
 	}
 }
 
+/* It waits for an allocation by the host, and for its end. */
+static void look_later(struct test *t)
+{
+	t->due_ns = transit_look_ns(&t->moving, clock_ns());
+	if (t->due_ns > t->end_ns)
+		t->due_ns = t->end_ns;
+	schedule(t);
+}
+
 static void advance(struct test *t, struct slice *slice)
 {
 	if (test_advance(t, slice))
 		finish_tick(t);
+	else if (t->moving.stage == TRANSIT_POSTED && t->state == TEST_RUNNING && !t->ending)
+		look_later(t);
 	else
 		make_busy(t);
 }
@@ -245,7 +258,10 @@ static void run_due(struct slice *slice)
 		struct test *t = heap[1];
 
 		unschedule(t);
-		test_tick(t);
+		if (t->phase == TEST_IDLE)
+			test_tick(t);
+		else
+			t->ending = now >= t->end_ns;
 		advance(t, slice);
 		if (slice_over(slice, 0))
 			break;

@@ -42,12 +42,12 @@ void test_init(struct test *t, uint64_t id, const struct test_plan *plan, uint64
 	prng_seed(&t->random, seed + id);
 	t->start_ns = now_ns;
 	t->end_ns = add_ms(now_ns, plan->time_ms);
-	t->due_ns = t->leak_ns = now_ns;
+	t->due_ns = t->paced_ns = now_ns;
 	test_set_next(t, now_ns);
 }
 
 /* How long a leak takes over one chunk at the present rate. */
-static uint64_t leak_interval_ns(const struct test *t)
+static uint64_t interval_of_leak_ns(const struct test *t)
 {
 	double rate = (double)t->plan.rate_bytes;
 	uint64_t doublings;
@@ -55,7 +55,7 @@ static uint64_t leak_interval_ns(const struct test *t)
 	if (t->plan.shape == SHAPE_STEP)
 		return 0;
 	if (t->plan.shape == SHAPE_EXP) {
-		doublings = (t->leak_ns - t->start_ns) / NS_PER_MS / t->plan.period_ms;
+		doublings = (t->paced_ns - t->start_ns) / NS_PER_MS / t->plan.period_ms;
 		rate *= (double)(UINT64_C(1) << (doublings < DOUBLINGS_MAX ? doublings : DOUBLINGS_MAX));
 	}
 	return (uint64_t)((double)t->plan.max_bytes * (double)NS_PER_S / rate);
@@ -67,13 +67,13 @@ static void set_next_of_leak(struct test *t, uint64_t now_ns)
 	if (t->pool.bytes >= t->plan.total_bytes) {
 		t->due_ns = CLOCK_NEVER - 1; /* held from here on */
 	} else {
-		t->leak_ns += leak_interval_ns(t);
+		t->paced_ns += interval_of_leak_ns(t);
 		/* What the allocator refuses is not asked for again and again. */
 		if (t->failing)
-			t->leak_ns = now_ns + LEAK_RETRY_NS;
-		if (now_ns > CATCH_UP_NS && t->leak_ns < now_ns - CATCH_UP_NS)
-			t->leak_ns = now_ns - CATCH_UP_NS;
-		t->due_ns = t->leak_ns;
+			t->paced_ns = now_ns + LEAK_RETRY_NS;
+		if (now_ns > CATCH_UP_NS && t->paced_ns < now_ns - CATCH_UP_NS)
+			t->paced_ns = now_ns - CATCH_UP_NS;
+		t->due_ns = t->paced_ns;
 		if (t->due_ns > now_ns && t->due_ns < now_ns + LEAK_WAKE_NS)
 			t->due_ns = now_ns + LEAK_WAKE_NS;
 	}
@@ -90,10 +90,11 @@ void test_set_next(struct test *t, uint64_t now_ns)
 		set_next_of_leak(t, now_ns);
 		return;
 	}
-	next = add_ms(t->due_ns, pick(t, t->plan.min_ms, t->plan.max_ms));
+	next = add_ms(t->paced_ns, pick(t, t->plan.min_ms, t->plan.max_ms));
 
 	if (now_ns > CATCH_UP_NS && next < now_ns - CATCH_UP_NS)
 		next = now_ns - CATCH_UP_NS;
+	t->paced_ns = next;
 	t->ending = next > t->end_ns;
 	t->due_ns = t->ending ? t->end_ns : next;
 }
@@ -115,8 +116,10 @@ static enum test_phase allocate(struct test *t)
 	uint64_t room = t->plan.total_bytes - t->pool.bytes;
 	uint64_t size = pick(t, t->plan.min_bytes, t->plan.max_bytes);
 
+	const struct want want = { size < room ? size : room, t->plan.kind, t->plan.where };
+
 	t->stats.calls++;
-	t->failing = transit_in(&t->moving, size < room ? size : room, t->plan.kind, NULL) < 0;
+	t->failing = transit_in(&t->moving, &want, NULL) < 0;
 	if (!t->failing)
 		return TEST_FILLING;
 	t->stats.errors++;
@@ -166,6 +169,14 @@ static void keep_resized(struct test *t, uint64_t failed)
 	transit_release(&t->moving.chunk);
 }
 
+/* False while no thread of the host's has allocated. Nobody waits for that who is to stop. */
+static bool fetch(struct test *t)
+{
+	bool stopping = t->state != TEST_RUNNING || t->ending;
+
+	return (stopping && transit_withdraw(&t->moving)) || transit_arrived(&t->moving, &t->stats.errors);
+}
+
 static void keep(struct test *t)
 {
 	uint64_t size = t->moving.chunk.size;
@@ -211,6 +222,8 @@ bool test_advance(struct test *t, struct slice *slice)
 			t->phase = TEST_IDLE;
 			break;
 		case TEST_FILLING:
+			if (t->moving.stage == TRANSIT_POSTED && !fetch(t))
+				return false;
 			/* It was stopped meanwhile. After mt.reset nothing may arrive any more. */
 			if (t->moving.stage == TRANSIT_FILLING && t->state != TEST_RUNNING)
 				transit_out(&t->moving, &t->moving.chunk, true);
@@ -222,7 +235,7 @@ bool test_advance(struct test *t, struct slice *slice)
 			if (t->moving.stage != TRANSIT_IDLE &&
 			    !transit_out_step(&t->moving, slice, &t->stats.corruptions))
 				return false;
-			t->phase = TEST_IDLE;
+			t->phase = t->ending && t->state == TEST_RUNNING ? TEST_EMPTYING : TEST_IDLE;
 			break;
 		case TEST_IDLE:
 			return true;
@@ -232,7 +245,14 @@ bool test_advance(struct test *t, struct slice *slice)
 
 uint64_t test_held_bytes(const struct test *t)
 {
-	return t->pool.bytes + (t->moving.stage == TRANSIT_IDLE ? 0 : t->moving.chunk.size);
+	bool in_hand = t->moving.stage != TRANSIT_IDLE && t->moving.stage != TRANSIT_POSTED;
+
+	return t->pool.bytes + (in_hand ? t->moving.chunk.size : 0);
+}
+
+uint64_t test_pending_bytes(const struct test *t)
+{
+	return t->moving.stage == TRANSIT_POSTED ? t->moving.chunk.size : 0;
 }
 
 uint64_t test_run_ms(const struct test *t, uint64_t now_ns)

@@ -31,6 +31,7 @@ struct test_plan {
 	uint64_t time_ms;              /* after which it ends and frees what it holds */
 	enum shape shape;
 	enum kind kind;
+	enum where where;
 	uint64_t rate_bytes; /* a second; of a leak */
 	uint64_t period_ms;
 };
@@ -64,7 +65,7 @@ struct test {
 	uint64_t start_ns, end_ns;
 	uint64_t over_ns; /* when it was stopped or ended */
 	uint64_t due_ns;
-	uint64_t leak_ns; /* when a leak's next chunk is due, exactly; it is woken once a millisecond at most */
+	uint64_t paced_ns; /* when the next allocation is due, exactly; due_ns is when to look */
 	struct prng random;
 	struct test_stats stats;
 	struct chunk_pool pool;
@@ -92,6 +93,7 @@ bool test_advance(struct test *t, struct slice *slice);
 void test_set_next(struct test *t, uint64_t now_ns);
 
 uint64_t test_held_bytes(const struct test *t);
+uint64_t test_pending_bytes(const struct test *t); /* which a thread of the host's is to allocate */
 uint64_t test_run_ms(const struct test *t, uint64_t now_ns);
 uint64_t test_remaining_ms(const struct test *t, uint64_t now_ns);
 

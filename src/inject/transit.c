@@ -7,7 +7,9 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "host/post.h"
 #include "host/real.h"
 #include "inject/content.h"
 
@@ -33,6 +35,11 @@
 #define SMALL_BYTES 1024
 #define SETTLE_EVERY 1024
 
+/* A host that allocates all the time serves a post within this; one that does not is looked at after an
+   eighth of the time that it has let us wait, and once in a while at least. */
+#define LOOK_SOON_NS (50 * NS_PER_US)
+#define LOOK_LATE_NS (50 * NS_PER_MS)
+
 static _Atomic uint64_t corruptions;
 
 /* Of a size from 1 where it is a mapping. */
@@ -56,23 +63,14 @@ void transit_release(const struct chunk *c)
 	budget_give(c->size);
 }
 
-int transit_in(struct transit *t, size_t size, enum kind kind, char why[BUDGET_WHY_MAX])
+/* It is allocated and may be filled. */
+static void arrive(struct transit *t, enum kind kind)
 {
 	bool store = kind != KIND_UNTOUCHED;
 	bool pattern = store && atomic_load_explicit(&content_check, memory_order_relaxed);
 	bool touch = store && atomic_load_explicit(&content_touch, memory_order_relaxed);
-	int rc;
+	size_t size = t->chunk.size;
 
-	if (size > CHUNK_BYTES_MAX)
-		return -ENOMEM;
-	rc = budget_take(size, why);
-	if (rc)
-		return rc;
-	t->chunk = allocate(size, kind);
-	if (!t->chunk.addr) {
-		budget_give(size);
-		return -ENOMEM;
-	}
 	t->stage = TRANSIT_FILLING;
 	t->pattern = pattern;
 	t->done = pattern || touch ? 0 : size;
@@ -80,7 +78,74 @@ int transit_in(struct transit *t, size_t size, enum kind kind, char why[BUDGET_W
 		t->chunk.flags |= CHUNK_TOUCHED;
 	if (size > PART_BYTES)
 		budget_pending((int64_t)(size - t->done));
+}
+
+static int post(struct transit *t, const struct want *w)
+{
+	t->slot = post_put(w->size);
+	if (t->slot < 0)
+		return t->slot;
+	t->chunk = (struct chunk){ .size = w->size };
+	t->kind = w->kind;
+	t->post_ns = clock_ns();
+	t->stage = TRANSIT_POSTED;
 	return 0;
+}
+
+int transit_in(struct transit *t, const struct want *w, char why[BUDGET_WHY_MAX])
+{
+	bool by_host = w->where == WHERE_HOST && (w->kind == KIND_HEAP || w->kind == KIND_UNTOUCHED);
+	int rc;
+
+	if (w->size > CHUNK_BYTES_MAX)
+		return -ENOMEM;
+	rc = budget_take(w->size, why);
+	if (rc)
+		return rc;
+	if (by_host) {
+		rc = post(t, w);
+	} else {
+		t->chunk = allocate(w->size, w->kind);
+		if (t->chunk.addr)
+			arrive(t, w->kind);
+		else
+			rc = -ENOMEM;
+	}
+	if (rc)
+		budget_give(w->size);
+	return rc;
+}
+
+bool transit_arrived(struct transit *t, uint64_t *failed)
+{
+	if (post_get(t->slot, &t->chunk.addr) != POST_DONE)
+		return false;
+	if (t->chunk.addr) {
+		arrive(t, t->kind);
+		return true;
+	}
+	budget_give(t->chunk.size);
+	t->stage = TRANSIT_IDLE;
+	++*failed;
+	return true;
+}
+
+bool transit_withdraw(struct transit *t)
+{
+	if (!post_withdraw(t->slot))
+		return false;
+	budget_give(t->chunk.size);
+	t->stage = TRANSIT_IDLE;
+	return true;
+}
+
+uint64_t transit_look_ns(const struct transit *t, uint64_t now_ns)
+{
+	uint64_t wait = (now_ns - t->post_ns) / 8;
+
+	if (wait < LOOK_SOON_NS)
+		wait = LOOK_SOON_NS;
+	return now_ns + (wait < LOOK_LATE_NS ? wait : LOOK_LATE_NS);
 }
 
 /* Moves `done` on by one part and returns where that part began. */
@@ -292,8 +357,13 @@ void transit_settle(void)
 
 void transit_adopt(struct transit *t, struct chunk_pool *pool)
 {
-	if (t->stage == TRANSIT_IDLE)
+	/* What one of the parent's threads was to allocate, the child has no use for. */
+	if (t->stage == TRANSIT_POSTED && post_get(t->slot, &t->chunk.addr) != POST_DONE)
+		t->stage = TRANSIT_IDLE;
+	if (t->stage == TRANSIT_IDLE || !t->chunk.addr) {
+		t->stage = TRANSIT_IDLE;
 		return;
+	}
 	/* Without memory for the record it stays where it is. */
 	chunk_push(pool, &t->chunk);
 	t->stage = TRANSIT_IDLE;

@@ -20,7 +20,18 @@ enum kind {
 	KIND_SHMEM      /* a shared one, which counts as shared memory */
 };
 
-enum transit_stage { TRANSIT_IDLE, TRANSIT_FILLING, TRANSIT_VERIFYING, TRANSIT_RESIZING, TRANSIT_PURGING };
+/* Who calls the allocator: our thread, or one of the host's at its next call (host/post.h). Mappings are made by
+   ours in any case. In this order in the words of mt.leak_start and the setting. */
+enum where { WHERE_THREAD, WHERE_HOST };
+
+/* What is wanted of transit_in. */
+struct want {
+	size_t size;
+	enum kind kind;
+	enum where where;
+};
+
+enum transit_stage { TRANSIT_IDLE, TRANSIT_POSTED, TRANSIT_FILLING, TRANSIT_VERIFYING, TRANSIT_RESIZING, TRANSIT_PURGING };
 
 /* Zeroed is idle. */
 struct transit {
@@ -30,12 +41,25 @@ struct transit {
 	bool pattern; /* while filling: with the pattern, else touched only */
 	bool for_good; /* on its way out: pages go back to the system, not only to the allocator */
 	bool quiet;   /* on a host thread, where the log's descriptor number is not ours */
+	int slot;         /* of a post */
+	enum kind kind;   /* of what was posted */
+	uint64_t post_ns; /* when it was */
 	size_t resize; /* verified first, then resized to this; 0: it is on its way out */
 };
 
-/* Allocates, within the budget. 0; -ENOMEM: the allocator refused; -EDQUOT: the budget did,
-   `why` (may be NULL) has the figures. */
-int transit_in(struct transit *t, size_t size, enum kind kind, char why[BUDGET_WHY_MAX]);
+/* Allocates, within the budget, or posts it. 0; -ENOMEM: the allocator refused; -EDQUOT: the budget did,
+   `why` (may be NULL) has the figures; -EAGAIN: too many posts are waiting. */
+int transit_in(struct transit *t, const struct want *w, char why[BUDGET_WHY_MAX]);
+
+/* Of a posted one: is it allocated now? True also when it has been refused: `t` is then idle and `*failed`
+   increased. */
+bool transit_arrived(struct transit *t, uint64_t *failed);
+
+/* Gives up a posted one. False when a host thread is just at it: ask again in a moment. */
+bool transit_withdraw(struct transit *t);
+
+/* When to look after a posted one again: soon at first, then more and more seldom. */
+uint64_t transit_look_ns(const struct transit *t, uint64_t now_ns);
 
 /* Starts to resize a chunk that has left its pool, by the allocator's realloc; `size` is not 0. 0, or -EDQUOT:
    the budget refused, `t` is idle and the chunk still the caller's. */

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Posts are few, so both sides look through them all. The dispatch table is swapped by our thread alone; the
+   host's threads find nothing wanted for a moment after the last one was served. */
+#include "post.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+#include "real.h"
+
+#define POSTS 256
+
+enum { UNUSED = -1 };
+
+static struct {
+	_Atomic int state; /* a post_state, or UNUSED */
+	size_t size;
+	void *at; /* written by who has taken it, before it is done */
+} posts[POSTS];
+
+static _Atomic int wanted;
+static bool swapped, ready; /* our thread's */
+static struct heap usual;   /* where the table leads otherwise */
+
+static void serve_one(void)
+{
+	static _Atomic unsigned turn;
+	unsigned first = atomic_fetch_add_explicit(&turn, 1, memory_order_relaxed);
+
+	for (unsigned n = 0; n < POSTS; n++) {
+		unsigned i = (first + n) % POSTS;
+		int state = POST_WANTED;
+
+		if (atomic_load_explicit(&posts[i].state, memory_order_relaxed) != POST_WANTED ||
+		    !atomic_compare_exchange_strong(&posts[i].state, &state, POST_TAKEN))
+			continue;
+		atomic_fetch_sub(&wanted, 1);
+		posts[i].at = next.malloc(posts[i].size);
+		atomic_store(&posts[i].state, POST_DONE);
+		return;
+	}
+}
+
+/* After the host's own call, whose errno stays. */
+static void serve(void)
+{
+	int saved = errno;
+
+	if (atomic_load_explicit(&wanted, memory_order_relaxed) > 0)
+		serve_one();
+	errno = saved;
+}
+
+static void *posting_malloc(size_t size)
+{
+	void *at = usual.malloc(size);
+
+	serve();
+	return at;
+}
+
+static void *posting_calloc(size_t count, size_t size)
+{
+	void *at = usual.calloc(count, size);
+
+	serve();
+	return at;
+}
+
+static void *posting_realloc(void *old, size_t size)
+{
+	void *at = usual.realloc(old, size);
+
+	serve();
+	return at;
+}
+
+#define POINT(function, to) __atomic_store_n(&dispatch.function, to, __ATOMIC_RELEASE)
+
+static void swap(bool in)
+{
+	if (in == swapped)
+		return;
+	swapped = in;
+	POINT(malloc, in ? posting_malloc : usual.malloc);
+	POINT(calloc, in ? posting_calloc : usual.calloc);
+	POINT(realloc, in ? posting_realloc : usual.realloc);
+}
+
+static void get_ready(void)
+{
+	usual = dispatch;
+	for (unsigned i = 0; i < POSTS; i++)
+		atomic_store(&posts[i].state, UNUSED);
+	ready = true;
+}
+
+int post_put(size_t size)
+{
+	if (!ready)
+		get_ready();
+	for (int i = 0; i < POSTS; i++) {
+		if (atomic_load(&posts[i].state) != UNUSED)
+			continue;
+		posts[i].size = size;
+		atomic_fetch_add(&wanted, 1);
+		atomic_store(&posts[i].state, POST_WANTED);
+		swap(true);
+		return i;
+	}
+	return -EAGAIN;
+}
+
+static void end(int slot)
+{
+	atomic_store(&posts[slot].state, UNUSED);
+	if (atomic_load(&wanted) == 0)
+		swap(false);
+}
+
+enum post_state post_get(int slot, void **at)
+{
+	enum post_state state = (enum post_state)atomic_load(&posts[slot].state);
+
+	if (state == POST_DONE) {
+		*at = posts[slot].at;
+		end(slot);
+	}
+	return state;
+}
+
+bool post_withdraw(int slot)
+{
+	int state = POST_WANTED;
+
+	if (!atomic_compare_exchange_strong(&posts[slot].state, &state, POST_TAKEN))
+		return false;
+	atomic_fetch_sub(&wanted, 1);
+	end(slot);
+	return true;
+}
+
+void post_reset(void)
+{
+	if (!ready)
+		return;
+	for (unsigned i = 0; i < POSTS; i++)
+		atomic_store(&posts[i].state, UNUSED);
+	atomic_store(&wanted, 0);
+	swap(false);
+}

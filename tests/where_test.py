@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""where=host: the host's own threads allocate what is injected."""
+
+from harness import (MIB, PIPES, Client, Place, Program, equal, fact, resident, run_facts, victim, wait_for)
+
+STEP = 1000  # blocks of 4000 bytes
+STEPS = 50
+
+
+def tell(host, line):
+    host.tell(line + "\n")
+    equal(host.hear(), "done\n")
+
+
+def pinned_by(where):
+    """What stays resident of 200 MB that the host has freed, after 200 KB were leaked meanwhile."""
+    with Place() as place, Program([victim("pins")], env=place.environment(), **PIPES) as host, \
+            Client(place.wait_socket(host.pid)) as client:
+        before = resident(host.pid)
+        leak = client.call("mt.leak_start", rate="1g", limit="200k", size=200, where=where)
+
+        def state():
+            return client.call("mt.mem_test_list", leak)[0]
+
+        for _ in range(STEPS):
+            if where == "host":  # there is one to be served by this step, or it is at its limit
+                wait_for(lambda: state()["pending"] or state()["held"] == 200 << 10, "a chunk to be served")
+            tell(host, f"alloc {STEP}")
+        assert state()["held"] >= STEPS * 200, state()
+        tell(host, "free")
+        pinned = resident(host.pid) - before
+        client.call("mt.mem_test_destroy", leak)
+        equal(client.call("mt.mem_used"), 0)
+        return pinned
+
+
+@fact
+def only_a_leak_by_the_hosts_own_thread_pins_what_the_host_has_freed():
+    by_host, by_thread = pinned_by("host"), pinned_by("thread")
+    print(f"pinned after the host freed 200 MB: {by_host / 1e6:.0f} MB by its own thread, "
+          f"{by_thread / 1e6:.0f} MB by ours", flush=True)
+    assert by_host > 150 * MIB, by_host
+    assert by_thread < 20 * MIB, by_thread
+
+
+@fact
+def host_that_does_not_allocate_is_reported_and_nothing_stays():
+    with Place() as place, Program(["sleep", "1000"], env=place.environment(where="host")) as host, \
+            Client(place.wait_socket(host.pid)) as client:
+        code, text = client.refusal("mt.mem_rnd_alloc", 100, 100, 1000)
+        equal(code, 408)
+        equal(text, "where=host: the host's threads have not called malloc for a second: 0 bytes in 0 chunks "
+                    "were allocated and stay, 1000 bytes were pending")
+        leak = client.call("mt.leak_start", rate="1m", size="10k")
+        wait_for(lambda: client.call("mt.mem_test_list", leak)[0]["pending"], "a pending chunk")
+        equal(client.call("mt.mem_test_list", leak)[0]["pending"], 10 << 10)
+        client.call("mt.mem_test_stop", leak)
+        wait_for(lambda: client.call("mt.mem_used") == 0, "all to be given up")
+        client.call("mt.mem_test_start", 10, 10, 100, 1, 1, "1h")
+        client.call("mt.leak_start", rate="1m")
+        client.call("mt.reset")
+        wait_for(lambda: client.call("mt.mem_used") == 0, "all to be given up")
+        client.call("mt.mem_test_destroy_all")
+        equal(client.call("mt.mem_test_list"), [])
+
+
+@fact
+def test_ends_in_time_though_the_host_does_not_allocate():
+    with Place() as place, Program(["sleep", "1000"], env=place.environment(where="host")) as host, \
+            Client(place.wait_socket(host.pid)) as client:
+        test = client.call("mt.mem_test_start", 10, 10, 100, 1, 1, 50)
+        wait_for(lambda: client.call("mt.mem_test_list", test)[0]["state"] == "ended", "its end")
+        equal(client.call("mt.mem_used"), 0)
+
+
+@fact
+def many_threads_serve_at_once():
+    with Place() as place, Program([victim("churn")], env=place.environment(where="host", check_content=1),
+                                   **PIPES) as host, Client(place.wait_socket(host.pid)) as client:
+        client.call("mt.mem_rnd_alloc", 1, 10000, "4m")
+        equal(client.call("mt.mem_used"), 4 * MIB)
+        leak = client.call("mt.leak_start", rate="100m", limit="4m", size="4k")
+        test = client.call("mt.mem_test_start", 1, 5000, "100k", 1, 1, "1h")
+        wait_for(lambda: client.call("mt.mem_test_list", leak)[0]["held"] == 4 * MIB, "the limit")
+        wait_for(lambda: client.call("mt.mem_test_list", test)[0]["overflows"] > 2, "three cycles")
+        equal(client.call("mt.mem_check")["damaged"], 0)
+        client.call("mt.reset")
+        wait_for(lambda: client.call("mt.mem_used") == 0, "all to be given up")
+        host.tell("exit\n")
+        equal(host.process.wait(), 3)
+
+
+@fact
+def program_with_a_malloc_of_its_own_is_refused():
+    with Place() as place, Program([victim("own_malloc")], env=place.environment(), **PIPES) as host, \
+            Client(place.wait_socket(host.pid)) as client:
+        code, text = client.refusal("mt.leak_start", rate="1m", where="host")
+        equal(code, 400)
+        assert text.startswith("where=host is not possible here"), text
+        equal(client.call("mt.mem_test_list"), [])
+
+
+if __name__ == "__main__":
+    run_facts()
