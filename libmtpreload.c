@@ -114,9 +114,15 @@ EXPORT int setns(int fd, int type)
 	return rc;
 }
 
+/* Of prctl(2) and seccomp(2); the latter's header is not there for every C library. */
+enum { PRCTL_STRICT = 1, PRCTL_FILTER };
+enum { SECCOMP_STRICT, SECCOMP_FILTER };
+#define FILTER_NEW_LISTENER (1u << 3)
+
 /* Behind a filter of system calls nothing of ours may run on the host's threads, not even to remove a name; and
    a filter that kills a thread ends the process only where there is no other. So a host that shuts itself up is
-   left alone from then on. */
+   left alone from then on: our thread is stopped before, and started again only if nothing came of it. Without a
+   program nothing can come of it: that is how one asks what the kernel knows. */
 EXPORT int prctl(int option, ...)
 {
 	unsigned long argument[4];
@@ -128,12 +134,74 @@ EXPORT int prctl(int option, ...)
 	for (int i = 0; i < 4; i++)
 		argument[i] = va_arg(ap, unsigned long);
 	va_end(ap);
-	paused = option == PR_SET_SECCOMP && control_pause();
+	paused = option == PR_SET_SECCOMP &&
+		 (argument[0] == PRCTL_STRICT || (argument[0] == PRCTL_FILTER && argument[1])) &&
+		 control_pause();
 	rc = (int)syscall(SYS_prctl, option, argument[0], argument[1], argument[2], argument[3]);
 	if (paused && rc < 0)
 		control_resume();
 	return rc;
 }
+
+/* Visible to the assembler, and to nobody else. */
+long (*next_syscall)(long number, ...);
+long watched_syscall(long number, ...);
+
+static long watched_seccomp(unsigned operation, unsigned flags, long program)
+{
+	bool paused = (operation == SECCOMP_FILTER ? program != 0 :
+						     operation == SECCOMP_STRICT && !flags) &&
+		      control_pause();
+	long rc = next_syscall(SYS_seccomp, operation, flags, program);
+
+	/* A number that is no descriptor is a thread which could not be put behind the filter. */
+	if (paused && (rc < 0 || (rc > 0 && !(flags & FILTER_NEW_LISTENER))))
+		control_resume();
+	return rc;
+}
+
+/* libseccomp, however it is loaded, and others set their filters by the C library's syscall. This takes all arguments
+   that there may be, whatever the number, as that does: but it only looks at them, since what lies where the last
+   one would be may belong to the caller. */
+long watched_syscall(long number, ...)
+{
+	long argument[6];
+	va_list ap;
+
+	va_start(ap, number);
+	for (int i = 0; i < 6; i++)
+		argument[i] = va_arg(ap, long);
+	va_end(ap);
+	if (!real_next("syscall", &next_syscall))
+		return -1;
+	if (number == SYS_seccomp)
+		return watched_seccomp((unsigned)argument[0], (unsigned)argument[1], argument[2]);
+	return next_syscall(number, argument[0], argument[1], argument[2], argument[3], argument[4],
+			    argument[5]);
+}
+
+#if defined(__x86_64__) && defined(__LP64__)
+/* All others go on by a jump, with the caller's stack as it is: a child may come back on another (clone), or on the
+   same at the same time (vfork). */
+#define TEXT_OF(number) #number
+#define TEXT(number) TEXT_OF(number)
+__asm__(".text\n"
+	".globl syscall\n"
+	".type syscall, @function\n"
+	"syscall:\n"
+	"	.cfi_startproc\n"
+	"	endbr64\n"
+	"	cmpl $" TEXT(SYS_seccomp) ", %edi\n"
+	"	je watched_syscall\n"
+	"	movq next_syscall(%rip), %r11\n"
+	"	testq %r11, %r11\n"
+	"	jz watched_syscall\n"
+	"	jmp *%r11\n"
+	"	.cfi_endproc\n"
+	".size syscall, . - syscall\n");
+#else
+EXPORT long syscall(long number, ...) __attribute__((alias("watched_syscall")));
+#endif
 
 #define CHANGES_RIGHTS(name, parameters, arguments) \
 	EXPORT int name parameters \
@@ -193,6 +261,7 @@ static void stop_quickly(void)
 
 __attribute__((constructor)) static void start(void)
 {
+	real_next("syscall", &next_syscall); /* now, and not in somebody's signal handler */
 	real_settle();
 	control_start();
 	at_quick_exit(stop_quickly);

@@ -290,15 +290,68 @@ def under_a_filter_of_system_calls_the_host_runs_on():
 
 @fact
 def a_host_that_shuts_itself_up_is_left_alone():
-    for way in ("exit", "kill"):
-        plain = outcome([victim("sandbox"), way], without_library(), "\n")
-        with Place() as place, Program([victim("sandbox"), way], env=place.environment(),
-                                       **PIPES) as host:
+    for way, call in ((way, call) for way in ("exit", "kill") for call in ("prctl", "syscall")):
+        argv = [victim("sandbox"), way, call]
+        plain = outcome(argv, without_library(), "\n")
+        with Place() as place, Program(argv, env=place.environment(), **PIPES) as host:
             obeys(place.wait_socket(host.pid))
             host.tell()
             out, status = host.finish()
-            equal((status, out, ""), plain, way)
-            equal(place.names(), [], way)
+            equal((status, out, ""), plain, f"{way} {call}")
+            equal(place.names(), [], f"{way} {call}")
+
+
+@fact
+def a_host_that_could_not_shut_itself_up_obeys():
+    for call in ("prctl", "syscall"):
+        argv = [victim("sandbox"), "refused", call]
+        plain = outcome(argv, without_library(), "\n")
+        with Place() as place, Program(argv, env=place.environment(), **PIPES) as host:
+            place.wait_socket(host.pid)
+            host.tell()
+            equal(host.hear(), plain[1], call)
+            obeys(place.wait_socket(host.pid))
+            equal(host.finish(), ("", plain[0]), call)
+            equal(place.names(), [], call)
+
+
+@fact
+def a_system_call_has_all_its_arguments():
+    script = ("import ctypes, mmap, sys\nlibc = ctypes.CDLL(None)\n"
+              "libc.syscall.restype, libc.syscall.argtypes = ctypes.c_long, [ctypes.c_long] * 7\n"
+              "file = open(sys.executable, 'rb')\n"
+              "at = libc.syscall(9, 0, 4096, mmap.PROT_READ, mmap.MAP_PRIVATE, file.fileno(), 4096)\n"
+              "file.seek(4096)\nprint(ctypes.string_at(at, 4096) == file.read(4096))\n")
+    if os.uname().machine == "x86_64":
+        equal(same_with_and_without("/usr/bin/python3", "-c", script), (0, "True\n", ""))
+
+
+@fact
+def asking_what_filters_there_are_disturbs_no_client():
+    script = ("import ctypes, sys\nlibc = ctypes.CDLL(None)\nsys.stdin.readline()\n"
+              "print(libc.prctl(22, 2, None), libc.syscall(317, 1, 1, None), "
+              "libc.syscall(317, 0, 1, None), flush=True)\nsys.stdin.readline()\n")
+    if os.uname().machine != "x86_64":
+        return
+    with Place() as place, Program(["/usr/bin/python3", "-c", script], env=place.environment(),
+                                   **PIPES) as host:
+        with Client(place.wait_socket(host.pid)) as client:
+            host.tell()
+            equal(host.hear(), "-1 -1 -1\n")
+            equal(client.call("mt.mem_used"), 0)
+        equal(host.finish(), ("", 0))
+
+
+@fact
+def a_host_that_shuts_itself_up_by_libseccomp_is_left_alone():
+    plain = outcome([victim("libseccomp")], without_library(), "\n")
+    assert plain[0] == 3 and plain[1].startswith("shut up: 0, "), plain
+    with Place() as place, Program([victim("libseccomp")], env=place.environment(), **PIPES) as host:
+        obeys(place.wait_socket(host.pid))
+        host.tell()
+        out, status = host.finish()
+        equal((status, out, ""), plain)
+        equal(place.names(), [])
 
 
 @fact

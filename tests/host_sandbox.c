@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* host_sandbox WAY: once a line has come, shuts itself up as OpenSSH's children do, where a forbidden system call
-   kills the thread that makes it, and so the process, which has no other. exit: ends by _exit, which may make no other
-   call than that. kill: makes one that is forbidden. */
+/* host_sandbox WAY CALL: once a line has come, shuts itself up as OpenSSH's children do, where a forbidden system call
+   kills the thread that makes it, and so the process, which has no other. By prctl or by syscall.
+   exit: ends by _exit, which may make no other call than that. kill: makes one that is forbidden. refused: fails to
+   shut itself up, having asked what there is, and waits for another line. */
+#include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -10,6 +12,26 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+static const char *call = "prctl";
+
+static int shut_up(const struct sock_fprog *program)
+{
+	return strcmp(call, "prctl") == 0 ?
+		       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program) :
+		       (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, program);
+}
+
+static int refused(void)
+{
+	struct sock_fprog empty = { 0 };
+	int asked = shut_up(NULL), asked_errno = errno;
+	int rc = shut_up(&empty);
+
+	printf("asked %d, errno %d; %d, errno %d\n", asked, asked_errno, rc, errno);
+	fflush(stdout);
+	return getchar() == EOF ? 0 : 2;
+}
 
 int main(int argc, char **argv)
 {
@@ -21,11 +43,16 @@ int main(int argc, char **argv)
 	};
 	struct sock_fprog program = { .len = sizeof(filter) / sizeof(filter[0]), .filter = filter };
 
-	if (argc < 2 || getchar() == EOF)
+	if (argc < 3 || getchar() == EOF)
 		return 2;
+	call = argv[2];
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return 1;
+	if (strcmp(argv[1], "refused") == 0)
+		return refused();
 	printf("shut up\n");
 	fflush(stdout);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+	if (shut_up(&program))
 		return 1;
 	if (strcmp(argv[1], "kill") == 0)
 		getppid();
