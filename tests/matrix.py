@@ -3,8 +3,10 @@
 user sees has to be the same. In between the second time it is leaked into, stress-tested and reset.
 What was seen is written to build/live, from which tests/programs makes the table in the docs."""
 
+import difflib
 import json
 import os
+import pprint
 import subprocess
 
 import harness
@@ -84,12 +86,30 @@ def program(name, version, drilled=True):
         def compare():
             plain, _ = once(False)
             seen, drills = once(True)
-            assert seen == plain, f"with the library: {seen!r}\nwithout: {plain!r}"
+            assert seen == plain, difference(plain, seen)
             assert bool(drills) == drilled, "it was not injected into"
             write(name, version, drills)
         compare.__name__ = function.__name__
         return fact(compare)
     return mark
+
+
+def lines_of(seen, width=150):
+    """Text by its own lines, and long ones in pieces, so that a difference in them is seen."""
+    return [line[at:at + width] for line in pprint.pformat(seen, width=100).splitlines()
+            for at in range(0, len(line), width)]
+
+
+DIFFERENCE_LINES = 40
+
+
+def difference(plain, seen):
+    """What a person needs to see of two times that were not the same."""
+    lines = list(difflib.unified_diff(lines_of(plain), lines_of(seen), "without the library", "with it",
+                                      n=2, lineterm=""))
+    left_out = lines[DIFFERENCE_LINES:]
+    lines[DIFFERENCE_LINES:] = [f"({len(left_out)} more lines)"] if left_out else []
+    return "\n".join(["what the user saw was not the same"] + lines)
 
 
 def write(name, version, drills):
