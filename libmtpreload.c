@@ -259,10 +259,19 @@ static void stop_quickly(void)
 	control_stop(true);
 }
 
+/* A variable of one name is one variable, however many copies of the library a process has (by two paths, an installed
+   one beside a new one): all of them read the first copy's. Not the address of mt_version: a position dependent host
+   that takes it has a stub of its own. Nor this one's address and an alias: clang takes the two for different. */
+static char this_copy;
+EXPORT const void *mt_first_copy = &this_copy;
+
+/* Copies behind the first one pass everything on, to it in the end: whose C API the host finds is who obeys. */
 __attribute__((constructor)) static void start(void)
 {
 	real_next("syscall", &next_syscall); /* now, and not in somebody's signal handler */
 	real_settle();
+	if (mt_first_copy != &this_copy)
+		return;
 	control_start();
 	at_quick_exit(stop_quickly);
 }

@@ -5,6 +5,7 @@ been known to break, judged by their exact output and exit status, with and with
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -171,6 +172,40 @@ def the_c_api_leaks_and_frees():
 def a_host_built_with_the_header_runs_without_the_library():
     got = subprocess.run([victim("api")], env=without_library(), capture_output=True, text=True)
     equal((got.returncode, got.stdout), (0, "not here\n"))
+
+
+@fact
+def of_two_copies_the_second_passes_everything_on():
+    with Place() as place:
+        copy = os.path.join(place.path, "copy.so")
+        shutil.copy(LIB, copy)
+        for first, second in ((LIB, copy), (copy, LIB)):
+            env = dict(place.environment(), LD_PRELOAD=f"{first} {second} {BEHIND or ''}")
+            with Program([victim("address")], env=env, **PIPES) as host:
+                with Client(place.wait_socket(host.pid)) as client:
+                    equal(len(os.listdir(f"/proc/{host.pid}/task")), 2, first)
+                    client.call("mt.mem_rnd_alloc", 1, 1000, "1m")
+                    info = client.call("mt.info")
+                    equal((client.call("mt.mem_used"), info["in_path"]), (MIB, 1), first)
+                    client.call("mt.reset")
+                equal(host.finish(), ("ready\n", 0))
+            api = subprocess.run([victim("api")], env=env, input="", capture_output=True, text=True)
+            equal(api.stdout, "version 0.1.0 active 1\nalloc 0 used 1048576\nused 0 errno 5\n"
+                              "too much -1 errno 1\n")
+            equal(place.names(), [])
+
+
+@fact
+def a_copy_that_is_loaded_late_passes_everything_on():
+    script = ("import ctypes, os, sys\ncopy = ctypes.CDLL(sys.argv[1])\n"
+              "print(copy.mt_is_active(), ctypes.CDLL(None).mt_is_active(), "
+              "len(os.listdir('/proc/self/task')))\n")
+    with Place() as place:
+        copy = os.path.join(place.path, "copy.so")
+        shutil.copy(LIB, copy)
+        got = subprocess.run(["/usr/bin/python3", "-c", script, copy], env=place.environment(),
+                             capture_output=True, text=True)
+        equal((got.stdout, got.returncode), ("0 1 2\n", 0))
 
 
 @fact
