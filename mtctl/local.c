@@ -43,7 +43,7 @@ const struct local *local_find(const char *word)
 static const char *const methods[] = {
 	"mt.mem_alloc", "mt.mem_free", "mt.mem_used", "mt.mem_rnd_alloc", "mt.mem_test_start",
 	"mt.mem_test_stop", "mt.mem_test_destroy", "mt.mem_test_destroy_all", "mt.mem_test_list",
-	"mt.reset", "mt.status", "mt.info", "cfg.list", "cfg.get", "cfg.set_now_int",
+	"mt.mem_trim", "mt.reset", "mt.status", "mt.info", "cfg.list", "cfg.get", "cfg.set_now_int",
 	"cfg.set_now_string", "system.listMethods", "system.methodHelp",
 };
 

@@ -116,6 +116,25 @@ def hundred_mib_are_resident_and_leave_again():
 
 
 @fact
+def a_trim_gives_back_what_redis_itself_has_freed():
+    """As its own MEMORY PURGE does."""
+    with Place() as place, Redis(place) as redis, Traffic(redis.traffic) as traffic:
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(redis.socket)
+            file = s.makefile("rwb")
+            for i in range(50000):
+                file.write(b"SET key%d %s\r\n" % (i, b"x" * 1000))
+            file.write(b"FLUSHALL SYNC\r\n")
+            file.flush()
+            for _ in range(50001):
+                equal(file.readline(), b"+OK\r\n")
+        got = value(redis.control, "mt.mem_trim")
+        equal(got["how"], "mallctl")
+        assert got["resident_before"] - got["resident_after"] > 20 * MIB, got
+        assert not traffic.wrong, traffic.wrong
+
+
+@fact
 def a_chunk_damaged_in_the_host_is_counted():
     with Place() as place, Redis(place, check_content=1) as redis:
         log = os.path.join(place.path, "log")

@@ -89,6 +89,7 @@ def what_is_allocated_becomes_resident_and_leaves_again():
         assert resident(program.pid) - before >= 64 * MIB
         equal(mtctl(path, "mt.mem_free"), f"{64 * MIB}\n")
         near(resident(program.pid), before, 2 * MIB, "after many small ones")
+        equal(value(path, "mt.mem_trim")["how"], "none")
 
 
 @fact

@@ -17,7 +17,7 @@
 #define UNIT_SUITES(SUITE) \
 	SUITE(buf) SUITE(clock) SUITE(json) SUITE(label) SUITE(log) SUITE(nearest) SUITE(pool) \
 	SUITE(prng) SUITE(rundir) SUITE(units) \
-	SUITE(boot) SUITE(real) \
+	SUITE(boot) SUITE(object) SUITE(real) SUITE(trim) \
 	SUITE(adopt) SUITE(budget) SUITE(bulk_alloc) SUITE(bulk_free) SUITE(chunk) SUITE(content) \
 	SUITE(gate) SUITE(hand) SUITE(job) SUITE(sched) SUITE(system) SUITE(test) SUITE(transit) \
 	SUITE(cmd_cfg) SUITE(cmd_mem) SUITE(cmd_system) SUITE(cmd_test) SUITE(codec) SUITE(codec_request) \

@@ -152,3 +152,15 @@ int system_headroom(unsigned keep_percent, struct headroom *tightest)
 	errno = saved;
 	return rc;
 }
+
+/* statm has pages: of the address space, then resident ones. */
+uint64_t system_resident(void)
+{
+	char text[128];
+	const char *resident;
+
+	if (read_file("/proc/self/statm", text, sizeof(text)) < 0)
+		return 0;
+	resident = strchr(text, ' ');
+	return resident ? strtoull(resident, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}

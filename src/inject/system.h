@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How much memory the machine and our control groups have left. */
+/* How much memory the machine and our control groups have left, and how much of it this process has. */
 #ifndef MT_INJECT_SYSTEM_H
 #define MT_INJECT_SYSTEM_H
 
@@ -21,5 +21,9 @@ int system_headroom(unsigned keep_percent, struct headroom *tightest);
 
 /* What may be taken from `h` while leaving `keep_percent` of its total; 0 where nothing. */
 uint64_t system_spare(const struct headroom *h, unsigned keep_percent);
+
+/* Resident bytes of this process, as the kernel counts them without looking at each page: it may lag by
+   some hundred KiB. 0 where /proc cannot be read. Opens a file, like system_headroom. */
+uint64_t system_resident(void);
 
 #endif

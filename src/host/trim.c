@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One row an allocator. Found in the object that `real` is in and nowhere else: a process with jemalloc has
+   glibc's malloc_trim too, which knows nothing of its heap. */
+#include "trim.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "object.h"
+#include "real.h"
+
+/* What the row's two functions are in the allocator. */
+static union {
+	void *at;
+	int (*malloc_trim)(size_t keep);
+	int (*mallctl)(const char *name, void *old, size_t *old_length, void *new_value,
+		       size_t new_length);
+	void (*plain)(void);
+	void (*mi_collect)(bool force);
+} of_heap, of_thread;
+
+static void glibc_trim(void)
+{
+	of_heap.malloc_trim(0); /* says whether there was anything to give back */
+}
+
+/* All arenas at once: MALLCTL_ARENAS_ALL, since 5.0; before, the number of arenas stood for that. */
+static void jemalloc_trim(void)
+{
+	char name[40];
+	unsigned arenas;
+	size_t length = sizeof(arenas);
+
+	if (of_heap.mallctl("arena.4096.purge", NULL, NULL, NULL, 0) == 0 ||
+	    of_heap.mallctl("arenas.narenas", &arenas, &length, NULL, 0) != 0)
+		return;
+	snprintf(name, sizeof(name), "arena.%u.purge", arenas);
+	of_heap.mallctl(name, NULL, NULL, NULL, 0);
+}
+
+static void jemalloc_flush(void)
+{
+	of_thread.mallctl("thread.tcache.flush", NULL, NULL, NULL, 0); /* fails where there is no cache */
+}
+
+static void plain_trim(void)
+{
+	of_heap.plain();
+}
+
+static void plain_flush(void)
+{
+	of_thread.plain();
+}
+
+/* mimalloc's heaps belong to a thread each: of the others' it collects only what ended threads have left. */
+static void mimalloc_trim(void)
+{
+	of_heap.mi_collect(true);
+}
+
+static const struct way {
+	const char *name; /* also tells which allocator it is */
+	void (*trim)(void);
+	const char *thread_name;
+	void (*flush)(void);
+} ways[] = {
+	{ "malloc_trim", glibc_trim, NULL, NULL },
+	{ "mallctl", jemalloc_trim, "mallctl", jemalloc_flush },
+	{ "MallocExtension_ReleaseFreeMemory", plain_trim, "MallocExtension_MarkThreadIdle", plain_flush },
+	{ "mi_collect", mimalloc_trim, NULL, NULL },
+	{ "none", NULL, NULL, NULL },
+};
+
+static const struct way *find_way(void)
+{
+	const struct way *w = ways;
+	struct object object;
+	void *malloc_at;
+
+	memcpy(&malloc_at, &real.malloc, sizeof(malloc_at));
+	if (!object_of(malloc_at, &object))
+		return &ways[sizeof(ways) / sizeof(ways[0]) - 1];
+	while (w->trim && !(of_heap.at = object_function(&object, w->name)))
+		w++;
+	if (w->flush)
+		of_thread.at = object_function(&object, w->thread_name);
+	return w;
+}
+
+static const struct way *way(void)
+{
+	static const struct way *found;
+
+	if (!found)
+		found = find_way();
+	return found;
+}
+
+const char *trim_how(void)
+{
+	return way()->name;
+}
+
+void trim(void)
+{
+	const struct way *w = way();
+
+	if (w->flush && of_thread.at)
+		w->flush();
+	if (w->trim)
+		w->trim();
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Functions found in one loaded object, compared with what dlsym says. */
+#include "host/object.h"
+
+#include <dlfcn.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "tests/unit.h"
+
+static struct object object_with(const char *function)
+{
+	struct object o;
+
+	ck_assert_msg(object_of(dlsym(RTLD_DEFAULT, function), &o), "%s", function);
+	return o;
+}
+
+START_TEST(what_an_object_defines_is_found)
+{
+	static const char *const names[] = { "qsort", "getenv", "strtoull", "posix_spawn", "mount",
+					     "getopt_long", "nl_langinfo", "wcstombs", "inotify_init" };
+	struct object c_library = object_with("qsort");
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		ck_assert_msg(object_function(&c_library, names[i]) == dlsym(RTLD_DEFAULT, names[i]),
+			      "%s", names[i]);
+}
+END_TEST
+
+START_TEST(what_it_does_not_define_is_not)
+{
+	struct object c_library = object_with("qsort");
+
+	ck_assert_ptr_null(object_function(&c_library, "qsort_backwards"));
+	ck_assert_ptr_null(object_function(&c_library, ""));
+	/* A name in its table all the same, of what it needs from the loader. */
+	ck_assert_ptr_null(object_function(&c_library, "__tls_get_addr"));
+	/* An object, not a function. */
+	ck_assert_ptr_null(object_function(&c_library, "environ"));
+}
+END_TEST
+
+START_TEST(an_address_of_no_object_has_none)
+{
+	struct object o;
+	int on_the_stack = 0;
+
+	ck_assert(!object_of(&on_the_stack, &o));
+	ck_assert(!object_of(NULL, &o));
+	ck_assert(!object_of((void *)UINTPTR_MAX, &o));
+}
+END_TEST
+
+UNIT_SUITE(object, what_an_object_defines_is_found, what_it_does_not_define_is_not,
+	   an_address_of_no_object_has_none)

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Free pages given back, by the C library's allocator or by whichever these tests are run with. */
+#include "host/trim.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "host/real.h"
+#include "inject/system.h"
+#include "tests/recorder.h"
+#include "tests/unit.h"
+
+START_TEST(the_allocators_own_function_is_named)
+{
+	static const struct {
+		const char *allocator, *how;
+	} known[] = {
+		{ "libc.so.6", "malloc_trim" },
+		{ "libjemalloc.so.2", "mallctl" },
+		{ "libtcmalloc_minimal.so.4", "MallocExtension_ReleaseFreeMemory" },
+		{ "libmimalloc.so.2", "mi_collect" },
+	};
+
+	for (size_t i = 0; i < COUNT(known); i++)
+		if (strncmp(real_allocator(), known[i].allocator, strlen(known[i].allocator)) == 0) {
+			ck_assert_str_eq(trim_how(), known[i].how);
+			return;
+		}
+	ck_assert_str_eq(trim_how(), "none");
+}
+END_TEST
+
+START_TEST(free_pages_between_blocks_in_use_are_given_back)
+{
+	enum { BLOCKS = 20000 };
+	const uint64_t page = 4096, freed = (uint64_t)BLOCKS / 2 * 2 * page;
+	static void *blocks[BLOCKS];
+	uint64_t full;
+
+	if (strcmp(trim_how(), "malloc_trim") != 0)
+		return; /* others need not leave pages of small blocks resident in the first place */
+	for (size_t i = 0; i < BLOCKS; i++)
+		memset(blocks[i] = real.malloc(i % 2 ? 3 * page : 100), 1, i % 2 ? 3 * page : 100);
+	for (size_t i = 1; i < BLOCKS; i += 2)
+		real.free(blocks[i]);
+	full = system_resident();
+	ck_assert_uint_ge(full, freed);
+	trim();
+	ck_assert_uint_le(system_resident(), full - freed * 9 / 10);
+	for (size_t i = 0; i < BLOCKS; i += 2)
+		real.free(blocks[i]);
+}
+END_TEST
+
+START_TEST(the_command_says_how_and_what_came_of_it)
+{
+	char expected[80];
+
+	snprintf(expected, sizeof(expected), "{how='%s' resident_before=", trim_how());
+	recorder_expect_beginning("mt.mem_trim", expected);
+	/* No process is as large as a tebibyte. */
+	snprintf(expected, sizeof(expected), "{how='%s' resident_before=0 resident_after=0}", trim_how());
+	recorder_expect("mt.mem_trim t", expected);
+	recorder_expect_beginning("mt.mem_trim 5", "500 ");
+}
+END_TEST
+
+UNIT_SUITE(trim, the_allocators_own_function_is_named, free_pages_between_blocks_in_use_are_given_back,
+	   the_command_says_how_and_what_came_of_it)

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""mt.mem_trim with the C library's own allocator; live_allocators.py has the others."""
+
+import os
+
+from harness import (MIB, Client, Place, Program, equal, fact, mtctl, near, resident, run_facts,
+                     value)
+
+# What glibc keeps of small blocks depends on their size; nothing of it may outlast a trim.
+SIZES = ((1, 64), (40, 40), (512, 512), (2000, 2000), (4096, 4096), (65536, 65536))
+
+
+class Host(Program):
+    """A program that sleeps, with a client."""
+
+    def __init__(self, place, **settings):
+        super().__init__(["sleep", "1000"], env=place.environment(**settings))
+        self.place = place
+
+    def __enter__(self):
+        super().__enter__()
+        self.path = self.place.wait_socket(self.pid)
+        self.client = Client(self.path).__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self.client.__exit__(*error)
+        super().__exit__(*error)
+
+
+@fact
+def what_was_injected_in_small_blocks_leaves_with_a_trim():
+    for least, most in SIZES:
+        with Place() as place, Host(place) as host:
+            host.client.call("mt.mem_used")
+            before = resident(host.pid)
+            host.client.call("mt.mem_rnd_alloc", least, most, "64m")
+            assert resident(host.pid) - before >= 64 * MIB
+            equal(host.client.call("mt.mem_free"), 64 * MIB)
+            equal(host.client.call("mt.mem_trim")["how"], "malloc_trim")
+            near(resident(host.pid), before, 64 * MIB // 50, f"{least} to {most} bytes, trimmed")
+
+
+@fact
+def it_says_what_was_resident_before_and_after():
+    with Place() as place, Host(place) as host:
+        got = host.client.call("mt.mem_trim")
+        equal(list(got), ["how", "resident_before", "resident_after"])
+        near(got["resident_after"], resident(host.pid), MIB, "as the kernel counts pages")
+        host.client.call("mt.mem_alloc", "100m")
+        near(host.client.call("mt.mem_trim")["resident_before"] - got["resident_after"], 100 * MIB, MIB)
+        equal(value(host.path, "mt.mem_trim", "t"),
+              {"how": "malloc_trim", "resident_before": 0, "resident_after": 0})
+
+
+@fact
+def what_is_held_stays_whole():
+    with Place() as place, Host(place, check_content=1) as host:
+        for least, most in SIZES:
+            host.client.call("mt.mem_rnd_alloc", least, most, "8m")
+        host.client.call("mt.mem_free", "20m")
+        for _ in range(3):
+            host.client.call("mt.mem_trim")
+        assert host.client.call("mt.mem_free") >= 27 * MIB
+        equal(host.client.call("mt.status")["corruptions"], 0)
+
+
+@fact
+def it_is_logged_with_its_caller():
+    with Place() as place:
+        log = os.path.join(place.path, "log")
+        with Host(place, log=log) as host:
+            mtctl(host.path, "mt.mem_trim")
+        with open(log) as lines:
+            assert any("mt.mem_trim" in line for line in lines)
+
+
+run_facts()
