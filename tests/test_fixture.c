@@ -14,6 +14,7 @@
 #include "inject/bulk.h"
 #include "inject/content.h"
 #include "inject/hand.h"
+#include "inject/lease.h"
 #include "inject/sched.h"
 #include "tests/unit.h"
 
@@ -28,6 +29,8 @@ void unit_begin(void)
 	atomic_store(&content_touch, 1);
 	atomic_store(&content_check, 0);
 	atomic_store(&sched_seed, 1);
+	atomic_store(&lease_ms, 0);
+	lease_renew(0);
 	bulk_reseed();
 }
 

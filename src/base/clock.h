@@ -20,6 +20,18 @@ static inline uint64_t clock_ns(void)
 	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
+/* A deadline so many ms after `from_ns`. What lies past all that the clock counts never comes, and yet is not
+   CLOCK_NEVER. */
+static inline uint64_t clock_add_ms(uint64_t from_ns, uint64_t ms)
+{
+	uint64_t ns;
+
+	if (__builtin_mul_overflow(ms, NS_PER_MS, &ns) || __builtin_add_overflow(from_ns, ns, &ns) ||
+	    ns == CLOCK_NEVER)
+		return CLOCK_NEVER - 1;
+	return ns;
+}
+
 /* What is left until `deadline_ns`, for ppoll and nanosleep; zero once it has passed. */
 static inline struct timespec clock_until(uint64_t deadline_ns, uint64_t now_ns)
 {

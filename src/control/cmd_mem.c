@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* mt.mem_alloc, mem_free, mem_used, mem_rnd_alloc and mt.reset. */
+/* mt.mem_alloc, mem_free, mem_used, mem_rnd_alloc, mt.reset and mt.lease. */
 #include <inttypes.h>
 
 #include "control/cmd.h"
 #include "inject/budget.h"
 #include "inject/bulk.h"
 #include "inject/check.h"
-#include "inject/sched.h"
+#include "inject/lease.h"
 
 static void fault_cancelled(struct reply *r, const char *what)
 {
@@ -160,7 +160,11 @@ void cmd_mem_used(const struct args *a, struct reply *r)
 void cmd_reset(const struct args *a, struct reply *r)
 {
 	(void)a;
-	sched_stop_all();
-	job_cancel_all();
-	bulk_free_all(reply_defer(r, answer_freed), true);
+	bulk_reset(reply_defer(r, answer_freed));
+}
+
+void cmd_lease(const struct args *a, struct reply *r)
+{
+	(void)r;
+	lease_renew(arg_number(a, "ms"));
 }

@@ -16,6 +16,7 @@
 #include "host/real.h"
 #include "inject/budget.h"
 #include "inject/hand.h"
+#include "inject/lease.h"
 #include "inject/sched.h"
 #include "inject/transit.h"
 
@@ -34,6 +35,7 @@ void cmd_status(const struct args *a, struct reply *r)
 	reply_number(r, "refusals", budget_refusals());
 	reply_number(r, "record_bytes", chunk_record_bytes());
 	reply_number(r, "clients", server_clients());
+	reply_number(r, "lease_ms_left", lease_left_ms());
 	reply_close(r, '}');
 }
 

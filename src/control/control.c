@@ -25,6 +25,7 @@
 #include "host/real.h"
 #include "inject/bulk.h"
 #include "inject/hand.h"
+#include "inject/lease.h"
 #include "inject/sched.h"
 
 /* Processes that end sooner never have a name in the file system. */
@@ -103,11 +104,14 @@ static void *run(void *unused)
 	while (!atomic_load(&stopping)) {
 		bind_ns = try_to_bind(bind_ns);
 		server_handle();
+		lease_run(); /* a renewal that has come in time was handled before */
 		sched_run(SLICE_NS);
 		slice = slice_of(SLICE_NS);
 		if (job_run(&slice))
 			server_tell_progress();
-		uint64_t next_ns = earlier(job_next_ns(), earlier(bind_ns, sched_next_ns()));
+		uint64_t next_ns = earlier(bind_ns, earlier(job_next_ns(), sched_next_ns()));
+
+		next_ns = earlier(next_ns, lease_next_ns());
 		gate_leave();
 		server_wait(next_ns, us.fd);
 		gate_enter_last();
@@ -179,6 +183,7 @@ static void restart_in_child(void)
 	socket_begin(true);
 	log_forget();
 	bulk_adopt();
+	lease_begin();
 	last_in_child();
 	atomic_store(&active, false);
 	if (follow)
@@ -218,6 +223,7 @@ void control_start(void)
 	socket_read_environment();
 	socket_begin(false);
 	last_begin();
+	lease_begin();
 	if (fork_follow(restart_in_child) == 0)
 		start_thread();
 	errno = saved;

@@ -17,6 +17,7 @@
 #include "inject/budget.h"
 #include "inject/bulk.h"
 #include "inject/content.h"
+#include "inject/lease.h"
 #include "inject/sched.h"
 
 static char log_path[SETTING_TEXT_MAX];
@@ -30,6 +31,12 @@ static int reseed(void)
 static int forget_reading(void)
 {
 	budget_forget();
+	return 0;
+}
+
+static int renew_lease(void)
+{
+	lease_renew(atomic_load(&lease_ms));
 	return 0;
 }
 
@@ -254,8 +261,11 @@ void setting_start(void)
 {
 	for (unsigned i = 0; i < setting_count; i++) {
 		const struct setting *s = &settings[i];
-		int rc = s->changed ? s->changed() : 0;
+		int rc;
 
+		if (s->value == &lease_ms)
+			continue; /* it goes on while our thread is away: lease_begin has begun it */
+		rc = s->changed ? s->changed() : 0;
 		if (rc == 0 || s->type != SETTING_TEXT)
 			continue;
 		complain(s->name, log_path, strerror(-rc));

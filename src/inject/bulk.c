@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "host/post.h"
 #include "inject/hand.h"
+#include "inject/reset.h"
 #include "inject/sched.h"
 
 /* A heap that has refused this often in a row will refuse the rest too. */
@@ -344,6 +345,18 @@ void bulk_resize(struct job *j, uint64_t size)
 	job_add(j);
 }
 
+void bulk_stop_all(void)
+{
+	sched_stop_all();
+	job_cancel_all();
+}
+
+void bulk_reset(struct job *j)
+{
+	bulk_stop_all();
+	bulk_free_all(j, true);
+}
+
 static bool destroy_step(struct job *j, struct slice *slice)
 {
 	(void)slice; /* sched_run frees what tests hold */
@@ -372,4 +385,5 @@ void bulk_adopt(void)
 	job_adopt(&hand_pool);
 	post_reset();
 	budget_adopt(hand_pool.bytes);
+	reset_adopt();
 }

@@ -29,6 +29,12 @@ void bulk_free(struct job *j, uint64_t bytes);
 /* Frees everything; running tests run on. `urgent`: waits for no other job. */
 void bulk_free_all(struct job *j, bool urgent);
 
+/* Everything is to be taken back: stops all tests and cancels all jobs. */
+void bulk_stop_all(void);
+
+/* mt.reset: the same, and then frees everything, urgently. */
+void bulk_reset(struct job *j);
+
 /* Destroys one test, or (NULL) all. Done when their memory is freed. */
 void bulk_destroy(struct job *j, struct test *t);
 

@@ -23,16 +23,6 @@ static uint64_t pick(struct test *t, uint64_t min, uint64_t max)
 	return value;
 }
 
-/* What lies past all that the clock counts never comes. */
-static uint64_t add_ms(uint64_t from_ns, uint64_t ms)
-{
-	uint64_t ns;
-
-	if (__builtin_mul_overflow(ms, NS_PER_MS, &ns) || __builtin_add_overflow(from_ns, ns, &ns))
-		return CLOCK_NEVER - 1;
-	return ns;
-}
-
 void test_init(struct test *t, uint64_t id, const struct test_plan *plan, uint64_t seed,
 	       uint64_t now_ns)
 {
@@ -41,7 +31,7 @@ void test_init(struct test *t, uint64_t id, const struct test_plan *plan, uint64
 	t->state = TEST_RUNNING;
 	prng_seed(&t->random, seed + id);
 	t->start_ns = now_ns;
-	t->end_ns = add_ms(now_ns, plan->time_ms);
+	t->end_ns = clock_add_ms(now_ns, plan->time_ms);
 	t->due_ns = t->paced_ns = now_ns;
 	test_set_next(t, now_ns);
 }
@@ -90,7 +80,7 @@ void test_set_next(struct test *t, uint64_t now_ns)
 		set_next_of_leak(t, now_ns);
 		return;
 	}
-	next = add_ms(t->paced_ns, pick(t, t->plan.min_ms, t->plan.max_ms));
+	next = clock_add_ms(t->paced_ns, pick(t, t->plan.min_ms, t->plan.max_ms));
 
 	if (now_ns > CATCH_UP_NS && next < now_ns - CATCH_UP_NS)
 		next = now_ns - CATCH_UP_NS;

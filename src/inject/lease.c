@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The dead-man switch, which control.c's loop asks each time that it wakes. */
+#include "lease.h"
+
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "inject/budget.h"
+#include "inject/reset.h"
+
+_Atomic uint64_t lease_ms;
+
+static uint64_t end_ns = CLOCK_NEVER;
+
+void lease_renew(uint64_t ms)
+{
+	end_ns = ms ? clock_add_ms(clock_ns(), ms) : CLOCK_NEVER;
+}
+
+void lease_begin(void)
+{
+	if (atomic_load(&lease_ms))
+		lease_renew(atomic_load(&lease_ms));
+}
+
+void lease_run(void)
+{
+	if (end_ns == CLOCK_NEVER || clock_ns() < end_ns)
+		return;
+	end_ns = CLOCK_NEVER;
+	log_line("the lease has expired: %" PRIu64 " bytes are taken back", budget_used());
+	reset_start();
+}
+
+uint64_t lease_next_ns(void)
+{
+	return end_ns;
+}
+
+uint64_t lease_left_ms(void)
+{
+	uint64_t now = clock_ns();
+
+	if (end_ns == CLOCK_NEVER)
+		return 0;
+	return now + NS_PER_MS < end_ns ? (end_ns - now) / NS_PER_MS : 1;
+}
