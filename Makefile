@@ -126,18 +126,20 @@ $(B)/bench/%: bench/%.c $(B)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $< -o $@
 
 # Each call is made, though the result is not used.
-$(B)/bench/heap: ALL_CFLAGS += -fno-builtin
+$(B)/bench/heap $(B)/bench/loops: ALL_CFLAGS += -fno-builtin
 
-FLOORS := $(B)/bench/floor.so $(B)/bench/floor_thread.so
+BENCH_LIBS := $(B)/bench/floor.so $(B)/bench/floor_thread.so $(B)/bench/stamp.so
 $(B)/bench/floor_thread.so: ALL_CFLAGS += -DIDLE_THREAD
-$(FLOORS): bench/floor.c $(B)/flags
+$(B)/bench/floor.so $(B)/bench/floor_thread.so: bench/floor.c
+$(B)/bench/stamp.so: bench/stamp.c
+$(BENCH_LIBS): $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LIB_CFLAGS) -shared -Wl,-z,now $< -o $@ $(LIB_LIBS)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LIB_CFLAGS) -shared -Wl,-z,now $(filter %.c,$^) -o $@ $(LIB_LIBS)
 
-BENCH_HOSTS := $(patsubst bench/%.c,$(B)/bench/%,$(filter-out %/floor.c,$(wildcard bench/*.c)))
+BENCH_HOSTS := $(patsubst bench/%.c,$(B)/bench/%,$(filter-out %/floor.c %/stamp.c,$(wildcard bench/*.c)))
 # BENCH="heap exec" for these parts alone, ROUNDS=1 for a first look.
-bench: all $(BENCH_HOSTS) $(FLOORS)
+bench: all $(BENCH_HOSTS) $(BENCH_LIBS)
 	B=$(B) bench/run $(BENCH)
 
 demo: all $(EXAMPLES)
