@@ -158,7 +158,34 @@ START_TEST(child_starts_with_what_it_adopted)
 }
 END_TEST
 
-UNIT_SUITE(budget, limit_is_exact_to_the_byte, huge_requests_do_not_wrap_around,
+/* Inside the gate a megabyte is taken in advance: nobody may see that, and no limit be missed by it. */
+START_TEST(what_is_taken_in_advance_is_not_used)
+{
+	struct prng random = unit_random("what_is_taken_in_advance_is_not_used");
+	uint64_t held = 0;
+
+	for (int i = 0; i < 100000; i++) {
+		uint64_t bytes = prng_range(&random, 0, i % 100 ? 5000 : 3000000);
+
+		if (prng_range(&random, 0, 1) && held >= bytes) {
+			budget_give_inside(bytes);
+			held -= bytes;
+		} else {
+			ck_assert_int_eq(budget_take_inside(bytes, NULL), 0);
+			held += bytes;
+		}
+		ck_assert_uint_eq(budget_used(), held);
+	}
+	atomic_store(&budget_max_bytes, held + 10);
+	ck_assert_int_eq(budget_take_inside(11, NULL), -EDQUOT);
+	ck_assert_int_eq(budget_take_inside(10, NULL), 0);
+	ck_assert_int_eq(budget_take(1, NULL), -EDQUOT);
+	budget_give_inside(held + 10);
+	ck_assert_uint_eq(budget_used(), 0);
+}
+END_TEST
+
+UNIT_SUITE(budget, what_is_taken_in_advance_is_not_used, limit_is_exact_to_the_byte, huge_requests_do_not_wrap_around,
 	   limit_below_what_is_held_refuses_even_a_byte, check_takes_nothing,
 	   keeping_all_memory_available_refuses_with_the_figures,
 	   small_requests_are_granted_where_memory_is_free, credit_is_of_what_the_grant_left,

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -17,7 +18,12 @@
 _Atomic uint64_t budget_max_bytes;
 _Atomic uint64_t budget_available_percent = 5;
 
+/* Taken in advance for those inside the gate, so it is not really used. Never while max_bytes is to be kept
+   exactly. */
+#define RESERVE_BYTES ((uint64_t)1 << 20)
+
 static _Atomic uint64_t used;
+static _Atomic uint64_t reserve; /* written inside the gate */
 static _Atomic int64_t pending;
 static _Atomic uint64_t refusals;
 
@@ -101,7 +107,7 @@ int budget_check(uint64_t bytes, char why[BUDGET_WHY_MAX])
 	return rc;
 }
 
-int budget_take(uint64_t bytes, char why[BUDGET_WHY_MAX])
+static int try_to_take(uint64_t bytes, char *why)
 {
 	/* Taken first, so that two threads cannot both have the last of it. */
 	uint64_t held = atomic_fetch_add(&used, bytes);
@@ -109,16 +115,67 @@ int budget_take(uint64_t bytes, char why[BUDGET_WHY_MAX])
 
 	if (rc == 0)
 		rc = ask_system(bytes, why);
-	if (rc) {
+	if (rc)
 		atomic_fetch_sub(&used, bytes);
+	return rc;
+}
+
+int budget_take(uint64_t bytes, char why[BUDGET_WHY_MAX])
+{
+	int rc = try_to_take(bytes, why);
+
+	if (rc)
 		atomic_fetch_add(&refusals, 1);
-	}
 	return rc;
 }
 
 void budget_give(uint64_t bytes)
 {
 	atomic_fetch_sub(&used, bytes);
+}
+
+static void set_reserve(uint64_t bytes)
+{
+	atomic_store_explicit(&reserve, bytes, memory_order_relaxed);
+}
+
+/* Ends the lead that somebody inside the gate has. */
+static void return_reserve(void)
+{
+	uint64_t bytes = atomic_load_explicit(&reserve, memory_order_relaxed);
+
+	set_reserve(0);
+	budget_give(bytes);
+}
+
+int budget_take_inside(uint64_t bytes, char why[BUDGET_WHY_MAX])
+{
+	uint64_t left = atomic_load_explicit(&reserve, memory_order_relaxed);
+
+	bool exactly = atomic_load_explicit(&budget_max_bytes, memory_order_relaxed) != 0;
+
+	if (bytes <= left && !exactly) {
+		set_reserve(left - bytes);
+		return 0;
+	}
+	if (left)
+		return_reserve();
+	if (bytes < RESERVE_BYTES && !exactly && try_to_take(RESERVE_BYTES, NULL) == 0) {
+		set_reserve(RESERVE_BYTES - bytes);
+		return 0;
+	}
+	return budget_take(bytes, why);
+}
+
+void budget_give_inside(uint64_t bytes)
+{
+	uint64_t left = atomic_load_explicit(&reserve, memory_order_relaxed) + bytes;
+
+	if (bytes < RESERVE_BYTES && left < 2 * RESERVE_BYTES &&
+	    atomic_load_explicit(&budget_max_bytes, memory_order_relaxed) == 0)
+		set_reserve(left);
+	else
+		budget_give(bytes);
 }
 
 void budget_pending(int64_t bytes)
@@ -128,7 +185,13 @@ void budget_pending(int64_t bytes)
 
 uint64_t budget_used(void)
 {
-	return atomic_load(&used);
+	uint64_t left, taken;
+
+	do {
+		left = atomic_load(&reserve);
+		taken = atomic_load(&used);
+	} while (left != atomic_load(&reserve));
+	return taken - left;
 }
 
 uint64_t budget_refusals(void)
@@ -139,11 +202,13 @@ uint64_t budget_refusals(void)
 void budget_forget(void)
 {
 	atomic_store(&credit_expires_ns, 0);
+	return_reserve(); /* max_bytes may have come */
 }
 
 void budget_adopt(uint64_t bytes)
 {
 	atomic_store(&used, bytes);
+	set_reserve(0);
 	atomic_store(&pending, 0);
 	budget_forget();
 }

@@ -229,6 +229,13 @@ static void count_damage(struct job *j, uint64_t damaged)
 		t->stats.corruptions += damaged;
 }
 
+static void count_freed(struct job *j, uint64_t size)
+{
+	j->bytes += size;
+	j->chunks++;
+	j->left -= size < j->left ? size : j->left;
+}
+
 /* True when no chunk is on its way out any more. */
 static bool release(struct job *j, struct slice *slice)
 {
@@ -242,9 +249,7 @@ static bool release(struct job *j, struct slice *slice)
 		count_damage(j, damaged);
 	if (!gone)
 		return false;
-	j->bytes += size;
-	j->chunks++;
-	j->left -= size < j->left ? size : j->left;
+	count_freed(j, size);
 	return true;
 }
 
@@ -278,7 +283,10 @@ static bool free_step(struct job *j, struct slice *slice)
 			return finish_free(j);
 		switch (pick_chunk(j, slice, &c)) {
 		case PICKED:
-			transit_out(&j->moving, &c, true);
+			if (transit_out_at_once(&c))
+				count_freed(j, c.size);
+			else
+				transit_out(&j->moving, &c, true);
 			break;
 		case NOT_YET:
 			return false;
@@ -333,7 +341,7 @@ static bool resize_step(struct job *j, struct slice *slice)
 		return false;
 	j->chunks++;
 	if (chunk_push(&hand_pool, &j->moving.chunk) < 0)
-		transit_release(&j->moving.chunk);
+		transit_release(&j->moving.chunk, false);
 	return true;
 }
 

@@ -54,6 +54,18 @@ static uint64_t allocated_bytes(const struct chunk *c)
 					 real.malloc_usable_size(c->addr);
 }
 
+/* A chunk comes (1) or has left (-1). Where the host has overwritten the allocator's own sizes, the two differ. */
+static void measure(struct chunk_pool *pool, const struct chunk *c, int sign)
+{
+	uint64_t allocated = allocated_bytes(c) * (uint64_t)sign;
+
+	pool->allocated += allocated;
+	if (c->flags & CHUNK_TOUCHED)
+		pool->resident += allocated;
+	if (pool->chunks == 0)
+		pool->allocated = pool->resident = 0;
+}
+
 /* A record is about to leave its segment. */
 static void tell_watched(const struct chunk_segment *s, unsigned index, bool moves_others)
 {
@@ -122,26 +134,19 @@ int chunk_push(struct chunk_pool *pool, const struct chunk *c)
 	put(s, s->end++, c);
 	pool->chunks++;
 	pool->bytes += c->size;
-	pool->allocated += allocated_bytes(c);
-	if (c->flags & CHUNK_TOUCHED)
-		pool->resident += allocated_bytes(c);
+	if (pool->measured)
+		measure(pool, c, 1);
 	pool->drained = 0;
 	return 0;
 }
 
 static void forget(struct chunk_pool *pool, const struct chunk *c)
 {
-	uint64_t allocated = allocated_bytes(c);
-
 	pool->chunks--;
 	pool->bytes -= c->size;
-	pool->allocated -= allocated;
-	if (c->flags & CHUNK_TOUCHED)
-		pool->resident -= allocated;
 	pool->removals++;
-	/* Where the host has overwritten the allocator's own sizes, they differ from what was added. */
-	if (pool->chunks == 0)
-		pool->allocated = pool->resident = 0;
+	if (pool->measured)
+		measure(pool, c, -1);
 }
 
 bool chunk_pop(struct chunk_pool *pool, struct chunk *c)
@@ -196,7 +201,7 @@ void chunk_splice(struct chunk_pool *to, struct chunk_pool *from)
 	to->allocated += from->allocated;
 	to->resident += from->resident;
 	to->drained = 0;
-	*from = (struct chunk_pool){ .removals = from->removals + 1 };
+	*from = (struct chunk_pool){ .removals = from->removals + 1, .measured = from->measured };
 }
 
 bool chunk_prev(const struct chunk_pool *pool, struct chunk_cursor *at, struct chunk *c)

@@ -30,6 +30,7 @@ struct chunk_pool {
 	struct chunk_segment *head, *tail;
 	uint64_t chunks;
 	uint64_t bytes;
+	bool measured;      /* set from the beginning: keeps the next two, at the price of asking the allocator */
 	uint64_t allocated; /* bytes with what the allocator rounded up to */
 	uint64_t resident;  /* of these, in chunks whose pages were stored to */
 	uint64_t removals; /* counts up whenever a chunk leaves: a cursor from before is stale */

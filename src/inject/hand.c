@@ -14,7 +14,7 @@ int hand_alloc(size_t size)
 {
 	struct transit t = { 0 };
 	struct slice slice = slice_of(NO_HURRY_NS);
-	int rc = transit_in(&t, &(struct want){ .size = size }, NULL);
+	int rc = transit_in(&t, &(struct want){ .size = size, .outside = true }, NULL);
 
 	if (rc)
 		return rc;
@@ -24,7 +24,7 @@ int hand_alloc(size_t size)
 	rc = chunk_push(&hand_pool, &t.chunk);
 	gate_leave();
 	if (rc)
-		transit_release(&t.chunk);
+		transit_release(&t.chunk, true);
 	return rc;
 }
 
@@ -50,7 +50,7 @@ void hand_free(void)
 	gate_leave();
 	for (; left && pop_one(&c); left--) {
 		transit_out(&t, &c, true);
-		t.quiet = true;
+		t.outside = true;
 		while (!transit_out_step(&t, &slice, &damaged))
 			continue;
 	}

@@ -29,6 +29,7 @@ void test_init(struct test *t, uint64_t id, const struct test_plan *plan, uint64
 	t->id = id;
 	t->plan = *plan;
 	t->state = TEST_RUNNING;
+	t->pool.measured = true;
 	prng_seed(&t->random, seed + id);
 	t->start_ns = now_ns;
 	t->end_ns = clock_add_ms(now_ns, plan->time_ms);
@@ -106,7 +107,9 @@ static enum test_phase allocate(struct test *t)
 	uint64_t room = t->plan.total_bytes - t->pool.bytes;
 	uint64_t size = pick(t, t->plan.min_bytes, t->plan.max_bytes);
 
-	const struct want want = { size < room ? size : room, t->plan.kind, t->plan.where };
+	const struct want want = { .size = size < room ? size : room,
+				   .kind = t->plan.kind,
+				   .where = t->plan.where };
 
 	t->stats.calls++;
 	t->failing = transit_in(&t->moving, &want, NULL) < 0;
@@ -156,7 +159,7 @@ static void keep_resized(struct test *t, uint64_t failed)
 	if (chunk_push(&t->pool, &t->moving.chunk) == 0)
 		return;
 	t->stats.errors++;
-	transit_release(&t->moving.chunk);
+	transit_release(&t->moving.chunk, false);
 }
 
 /* False while no thread of the host's has allocated. Nobody waits for that who is to stop. */

@@ -54,13 +54,13 @@ static struct chunk allocate(size_t size, enum kind kind)
 	return (struct chunk){ .addr = at == MAP_FAILED ? NULL : at, .size = size, .flags = CHUNK_MAPPED };
 }
 
-void transit_release(const struct chunk *c)
+void transit_release(const struct chunk *c, bool outside)
 {
 	if (c->flags & CHUNK_MAPPED)
 		munmap(c->addr, c->size);
 	else
 		real.free(c->addr);
-	budget_give(c->size);
+	(outside ? budget_give : budget_give_inside)(c->size);
 }
 
 /* It is allocated and may be filled. */
@@ -99,7 +99,7 @@ int transit_in(struct transit *t, const struct want *w, char why[BUDGET_WHY_MAX]
 
 	if (w->size > CHUNK_BYTES_MAX)
 		return -ENOMEM;
-	rc = budget_take(w->size, why);
+	rc = (w->outside ? budget_take : budget_take_inside)(w->size, why);
 	if (rc)
 		return rc;
 	if (by_host) {
@@ -215,7 +215,7 @@ static void verify_part(struct transit *t, size_t from, uint64_t *damaged)
 	if (at == SIZE_MAX)
 		return;
 	if (!(t->chunk.flags & CHUNK_DAMAGED)) {
-		transit_note_damage(&t->chunk, at, t->quiet);
+		transit_note_damage(&t->chunk, at, t->outside);
 		++*damaged;
 	}
 	t->chunk.flags |= CHUNK_DAMAGED;
@@ -240,7 +240,11 @@ static void settle_some(void)
 {
 	static _Atomic unsigned freed;
 
-	if (atomic_fetch_add_explicit(&freed, 1, memory_order_relaxed) % SETTLE_EVERY == SETTLE_EVERY - 1)
+	unsigned count = atomic_load_explicit(&freed, memory_order_relaxed) + 1;
+
+	/* Two threads may lose a count: it is no exact number. */
+	atomic_store_explicit(&freed, count, memory_order_relaxed);
+	if (count % SETTLE_EVERY == 0)
 		transit_settle();
 }
 
@@ -261,7 +265,7 @@ bool transit_out_step(struct transit *t, struct slice *slice, uint64_t *damaged)
 		if (slice_over(slice, t->done - from))
 			return false;
 	}
-	transit_release(&t->chunk);
+	transit_release(&t->chunk, t->outside);
 	t->stage = TRANSIT_IDLE;
 	if (t->for_good && t->chunk.size <= SMALL_BYTES)
 		settle_some();
@@ -332,6 +336,15 @@ bool transit_resize_step(struct transit *t, struct slice *slice, uint64_t *faile
 	return transit_in_step(t, slice);
 }
 
+bool transit_out_at_once(const struct chunk *c)
+{
+	if (c->size > SMALL_BYTES || c->flags & (CHUNK_PATTERN | CHUNK_MAPPED))
+		return false;
+	transit_release(c, false);
+	settle_some();
+	return true;
+}
+
 bool transit_drain(struct transit *t, struct chunk_pool *pool, bool for_good, struct slice *slice,
 		   uint64_t *damaged)
 {
@@ -341,9 +354,10 @@ bool transit_drain(struct transit *t, struct chunk_pool *pool, bool for_good, st
 		if (t->stage == TRANSIT_IDLE) {
 			if (!chunk_drain(pool, &c))
 				return true;
-			transit_out(t, &c, for_good);
+			if (!for_good || !transit_out_at_once(&c))
+				transit_out(t, &c, for_good);
 		}
-		if (!transit_out_step(t, slice, damaged))
+		if (t->stage != TRANSIT_IDLE && !transit_out_step(t, slice, damaged))
 			return false;
 		if (slice_over(slice, 0) && pool->chunks)
 			return false;

@@ -29,6 +29,7 @@ struct want {
 	size_t size;
 	enum kind kind;
 	enum where where;
+	bool outside; /* the gate, on a host thread */
 };
 
 enum transit_stage { TRANSIT_IDLE, TRANSIT_POSTED, TRANSIT_FILLING, TRANSIT_VERIFYING, TRANSIT_RESIZING, TRANSIT_PURGING };
@@ -40,7 +41,7 @@ struct transit {
 	enum transit_stage stage;
 	bool pattern; /* while filling: with the pattern, else touched only */
 	bool for_good; /* on its way out: pages go back to the system, not only to the allocator */
-	bool quiet;   /* on a host thread, where the log's descriptor number is not ours */
+	bool outside; /* the gate, on a host thread, where the log's descriptor number is not ours */
 	int slot;         /* of a post */
 	enum kind kind;   /* of what was posted */
 	uint64_t post_ns; /* when it was */
@@ -85,8 +86,11 @@ bool transit_out_step(struct transit *t, struct slice *slice, uint64_t *damaged)
 bool transit_drain(struct transit *t, struct chunk_pool *pool, bool for_good, struct slice *slice,
 		   uint64_t *damaged);
 
-/* Frees a chunk at once, whatever is in it. Any thread. */
-void transit_release(const struct chunk *c);
+/* Frees a chunk at once, whatever is in it. `outside` the gate it may be any thread. */
+void transit_release(const struct chunk *c, bool outside);
+
+/* Frees a small chunk without a pattern at once, for good. False where there is more to do: see transit_out. */
+bool transit_out_at_once(const struct chunk *c);
 
 /* After many chunks were released for good: lets the allocator give back what it can by itself. */
 void transit_settle(void);
