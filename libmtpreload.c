@@ -206,7 +206,7 @@ EXPORT long syscall(long number, ...) __attribute__((alias("watched_syscall")));
 #define CHANGES_RIGHTS(name, parameters, arguments) \
 	EXPORT int name parameters \
 	{ \
-		static int(*next_call) parameters; \
+		static int(*next_call) parameters; /* NOLINT(bugprone-macro-parentheses) */ \
 		bool paused; \
 		int rc; \
 \
@@ -273,7 +273,7 @@ __attribute__((constructor)) static void start(void)
 	if (mt_first_copy != &this_copy)
 		return;
 	control_start();
-	at_quick_exit(stop_quickly);
+	(void)at_quick_exit(stop_quickly); /* where it is refused, the next process prunes our name */
 }
 
 __attribute__((destructor)) static void stop(void)
