@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "host/real.h"
+#include "host/trim.h"
 #include "inject/budget.h"
 #include "inject/bulk.h"
 #include "inject/content.h"
@@ -24,6 +25,7 @@
 void unit_begin(void)
 {
 	real_settle();
+	trim_prepare(); /* tests count calls of the allocator */
 	atomic_store(&budget_max_bytes, 0);
 	atomic_store(&budget_available_percent, 0);
 	atomic_store(&content_touch, 1);

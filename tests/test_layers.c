@@ -15,7 +15,7 @@ static const struct {
 } arrows[] = {
 	{ "base", { "base/" } },
 	{ "host", { "host/", "base/" } },
-	{ "inject", { "inject/", "host/real.h", "host/post.h", "base/" } },
+	{ "inject", { "inject/", "host/real.h", "host/post.h", "host/trim.h", "base/" } },
 	{ "control", { "control/", "inject/", "host/", "base/" } },
 	{ "mtctl", { "mtctl/", "base/", "include/" } },
 	{ "doorway", { "control/", "host/real.h", "inject/budget.h", "include/" } },

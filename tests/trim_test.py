@@ -7,8 +7,11 @@ import os
 from harness import (MIB, Client, Place, Program, equal, fact, mtctl, near, resident, run_facts,
                      value)
 
-# What glibc keeps of small blocks depends on their size; nothing of it may outlast a trim.
-SIZES = ((1, 64), (40, 40), (512, 512), (2000, 2000), (4096, 4096), (65536, 65536))
+# One size alone; sizes that leave a rest (the last chunk is trimmed), and none; a thread cache's all and more.
+SIZES = ((1, 64), (1, 500), (1, 1000), (40, 40), (64, 64), (300, 300), (512, 512), (1033, 1033),
+         (2000, 2000), (4096, 4096), (65536, 65536))
+# So few of these are of the thread cache's sizes that it may keep some from anywhere in the heap.
+WIDE = ((1, 5000), (100, 3000))
 
 
 class Host(Program):
@@ -29,17 +32,30 @@ class Host(Program):
         super().__exit__(*error)
 
 
+def left(host, least, most, *then):
+    """What 64 MiB in chunks of these sizes leave resident, after they were freed and the other commands given."""
+    host.client.call("mt.mem_used")
+    before = resident(host.pid)
+    host.client.call("mt.mem_rnd_alloc", least, most, "64m")
+    assert resident(host.pid) - before >= 64 * MIB
+    equal(host.client.call("mt.mem_free"), 64 * MIB)
+    for command in then:
+        host.client.call(command)
+    return resident(host.pid) - before
+
+
 @fact
-def what_was_injected_in_small_blocks_leaves_with_a_trim():
-    for least, most in SIZES:
+def small_chunks_of_any_size_leave_when_they_are_freed():
+    for sizes in SIZES:
         with Place() as place, Host(place) as host:
-            host.client.call("mt.mem_used")
-            before = resident(host.pid)
-            host.client.call("mt.mem_rnd_alloc", least, most, "64m")
-            assert resident(host.pid) - before >= 64 * MIB
-            equal(host.client.call("mt.mem_free"), 64 * MIB)
-            equal(host.client.call("mt.mem_trim")["how"], "malloc_trim")
-            near(resident(host.pid), before, 64 * MIB // 50, f"{least} to {most} bytes, trimmed")
+            near(left(host, *sizes), 0, 64 * MIB // 50, f"{sizes}")
+
+
+@fact
+def what_is_left_of_others_leaves_with_a_trim():
+    for sizes in WIDE:
+        with Place() as place, Host(place) as host:
+            near(left(host, *sizes, "mt.mem_trim"), 0, 64 * MIB // 50, f"{sizes}")
 
 
 @fact
@@ -62,7 +78,7 @@ def what_is_held_stays_whole():
         host.client.call("mt.mem_free", "20m")
         for _ in range(3):
             host.client.call("mt.mem_trim")
-        assert host.client.call("mt.mem_free") >= 27 * MIB
+        assert host.client.call("mt.mem_free") >= (len(SIZES) * 8 - 21) * MIB
         equal(host.client.call("mt.status")["corruptions"], 0)
 
 

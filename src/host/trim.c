@@ -21,6 +21,24 @@ static union {
 	void (*mi_collect)(bool force);
 } of_heap, of_thread;
 
+/* A thread's cache has places for so many freed blocks of each size: 24, 40, … 1032 bytes. */
+#define GLIBC_CACHED_EACH 7
+#define GLIBC_CACHED_SIZES 64
+
+/* Blocks in the cache count as in use, and glibc gives back only what lies above the last block in use; in a heap of
+   64 MiB that was followed by another one, only all of it. A full heap's last bytes go to the cache by
+   themselves. So its places are taken now, by blocks at the heap's beginning. */
+static void glibc_prepare(void)
+{
+	void *blocks[GLIBC_CACHED_SIZES * GLIBC_CACHED_EACH];
+	size_t count = sizeof(blocks) / sizeof(blocks[0]);
+
+	for (size_t i = 0; i < count; i++)
+		blocks[i] = real.malloc(24 + i / GLIBC_CACHED_EACH * 16);
+	for (size_t i = 0; i < count; i++)
+		real.free(blocks[i]);
+}
+
 static void glibc_trim(void)
 {
 	of_heap.malloc_trim(0); /* says whether there was anything to give back */
@@ -66,12 +84,14 @@ static const struct way {
 	void (*trim)(void);
 	const char *thread_name;
 	void (*flush)(void);
+	void (*prepare)(void);
 } ways[] = {
-	{ "malloc_trim", glibc_trim, NULL, NULL },
-	{ "mallctl", jemalloc_trim, "mallctl", jemalloc_flush },
-	{ "MallocExtension_ReleaseFreeMemory", plain_trim, "MallocExtension_MarkThreadIdle", plain_flush },
-	{ "mi_collect", mimalloc_trim, NULL, NULL },
-	{ "none", NULL, NULL, NULL },
+	{ "malloc_trim", glibc_trim, NULL, NULL, glibc_prepare },
+	{ "mallctl", jemalloc_trim, "mallctl", jemalloc_flush, NULL },
+	{ "MallocExtension_ReleaseFreeMemory", plain_trim, "MallocExtension_MarkThreadIdle", plain_flush,
+	  NULL },
+	{ "mi_collect", mimalloc_trim, NULL, NULL, NULL },
+	{ "none", NULL, NULL, NULL, NULL },
 };
 
 static const struct way *find_way(void)
@@ -112,4 +132,15 @@ void trim(void)
 		w->flush();
 	if (w->trim)
 		w->trim();
+}
+
+void trim_prepare(void)
+{
+	static _Thread_local bool prepared;
+
+	if (prepared)
+		return;
+	prepared = true;
+	if (way()->prepare)
+		way()->prepare();
 }

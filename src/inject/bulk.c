@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "host/post.h"
+#include "host/trim.h"
 #include "inject/hand.h"
 #include "inject/reset.h"
 #include "inject/sched.h"
@@ -109,6 +110,8 @@ static bool alloc_step(struct job *j, struct slice *slice)
 
 void bulk_alloc(struct job *j, uint64_t min, uint64_t max, uint64_t total)
 {
+	if (min < total)
+		trim_prepare();
 	j->step = alloc_step;
 	j->scope = &hand_pool;
 	j->min = min;

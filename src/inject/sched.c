@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/pool.h"
+#include "host/trim.h"
 
 #define FIRST_CAPACITY ((size_t)512)
 
@@ -170,6 +171,7 @@ int sched_start(const struct test_plan *plan, uint64_t *id)
 	if (!t)
 		return -ENOMEM;
 	memset(t, 0, sizeof(*t));
+	trim_prepare();
 	test_init(t, ++last_id, plan, atomic_load(&sched_seed), clock_ns());
 	by_id[listed++] = t;
 	schedule(t);
