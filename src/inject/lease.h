@@ -17,7 +17,8 @@ void lease_renew(uint64_t ms);
    with the chunks that it adopted. On the host's thread, before ours is started. */
 void lease_begin(void);
 
-/* Takes everything back once the lease has expired; it is off then. */
+/* At each turn of the loop, after what clients have sent was handled: takes everything back once the lease has
+   expired; it is off then. */
 void lease_run(void);
 
 /* When lease_run has to be called; CLOCK_NEVER while it is off. */
