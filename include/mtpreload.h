@@ -33,7 +33,7 @@ extern "C" {
    them resident (settings touch, check_content) and keeps them until mt_mem_free, mt.mem_free or
    mt.reset. The library owns the memory; the caller gets no pointer. Takes as long as
    touching the pages does. 0 on success; -1 with errno ENOMEM where the allocator, max_bytes
-   or min_available_percent refuses. (Specification: mt_mem_alloc(size).) */
+   or min_available_percent refuses, EPERM while a file STOP exists in the socket's directory. (Specification: mt_mem_alloc(size).) */
 int mt_mem_alloc(size_t size) MT_WEAK;
 
 /* Frees all memory that mt_mem_alloc, mt.mem_alloc and mt.mem_rnd_alloc had allocated when it was

@@ -15,6 +15,7 @@
 #include "inject/sched.h"
 #include "tests/unit.h"
 
+static const int no_others[SERVER_OTHERS] = { -1, -1 };
 static int listener;
 static struct sockaddr_un address;
 static socklen_t address_length;
@@ -23,7 +24,7 @@ static void turn(void)
 {
 	struct slice slice = slice_of(NS_PER_S);
 
-	server_wait(0, -1);
+	server_wait(0, no_others);
 	server_handle();
 	sched_run(NS_PER_S);
 	job_run(&slice);
@@ -248,7 +249,7 @@ static void start_job(void)
 {
 	for (int i = 0; job_next_ns() != 0; i++) {
 		ck_assert_int_lt(i, 100);
-		server_wait(0, -1);
+		server_wait(0, no_others);
 		server_handle();
 	}
 }
@@ -266,7 +267,7 @@ START_TEST(hang_up_cancels_the_clients_command)
 	close(fd);
 	for (int i = 0; job_next_ns() == 0; i++) {
 		ck_assert_int_lt(i, 1000);
-		server_wait(0, -1);
+		server_wait(0, no_others);
 		server_handle();
 		job_run(&none);
 	}
@@ -289,7 +290,7 @@ START_TEST(one_long_command_does_not_hold_up_another_client)
 	job_run(&none);
 	say(other, "mt.status\n", 10);
 	for (int i = 0; i < 10; i++) {
-		server_wait(0, -1);
+		server_wait(0, no_others);
 		server_handle();
 	}
 	ck_assert(job_next_ns() == 0);

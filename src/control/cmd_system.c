@@ -13,6 +13,7 @@
 #include "control/server.h"
 #include "control/setting.h"
 #include "control/socket.h"
+#include "control/stop.h"
 #include "host/real.h"
 #include "inject/budget.h"
 #include "inject/hand.h"
@@ -23,6 +24,7 @@
 void cmd_status(const struct args *a, struct reply *r)
 {
 	struct sched_counts n = sched_count();
+	const char *stopped_by = stop_in_force();
 
 	(void)a;
 	reply_open(r, NULL, '{');
@@ -36,6 +38,7 @@ void cmd_status(const struct args *a, struct reply *r)
 	reply_number(r, "record_bytes", chunk_record_bytes());
 	reply_number(r, "clients", server_clients());
 	reply_number(r, "lease_ms_left", lease_left_ms());
+	reply_text(r, "stopped", stopped_by ? stopped_by : "");
 	reply_close(r, '}');
 }
 

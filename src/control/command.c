@@ -13,6 +13,7 @@
 #include "base/nearest.h"
 #include "base/units.h"
 #include "control/cmd.h"
+#include "control/stop.h"
 
 #define COMMAND(method, handler, signature, flags, help) \
 	{ method, handler, signature, flags, help },
@@ -330,6 +331,7 @@ void command_fault_unknown(const char *method, struct reply *r)
 void command_run(const struct rpc_call *call, struct reply *r)
 {
 	const struct command *c = command_find(call->method);
+	const char *stopped_by;
 	struct args args;
 
 	if (!c) {
@@ -339,6 +341,11 @@ void command_run(const struct rpc_call *call, struct reply *r)
 	}
 	if (!command_bind(c, call, &args, r))
 		return;
+	stopped_by = c->flags & COMMAND_INJECTS ? stop_in_force() : NULL;
+	if (stopped_by) {
+		reply_fault(r, 403, "stopped by %s (remove it to go on)", stopped_by);
+		return;
+	}
 	if (c->flags & COMMAND_CHANGES)
 		log_call(call);
 	c->handler(&args, r);

@@ -26,7 +26,10 @@ bool arg_given(const struct args *a, const char *name);
 uint64_t arg_number(const struct args *a, const char *name);
 const char *arg_text(const struct args *a, const char *name);
 
-enum { COMMAND_CHANGES = 1 }; /* logged with its caller */
+enum {
+	COMMAND_CHANGES = 1, /* logged with its caller */
+	COMMAND_INJECTS = 2, /* refused while STOP exists: see stop.h */
+};
 
 /* One row of commands.def. */
 struct command {

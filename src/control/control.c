@@ -21,6 +21,7 @@
 #include "control/server.h"
 #include "control/setting.h"
 #include "control/socket.h"
+#include "control/stop.h"
 #include "control/thread.h"
 #include "host/real.h"
 #include "inject/bulk.h"
@@ -73,8 +74,10 @@ static uint64_t try_to_bind(uint64_t bind_ns)
 	fd = socket_open();
 	if (fd >= 0) {
 		trouble[0] = '\0';
-		if (server_start(fd) == 0)
+		if (server_start(fd) == 0) {
+			stop_in_directory_of(socket_path());
 			return CLOCK_NEVER;
+		}
 		fd = -ENOMEM;
 	}
 	if (fd == -ECANCELED)
@@ -88,10 +91,25 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* Waits outside the gate. True when stop_fd has become readable. */
+static bool wait_for_more(uint64_t deadline_ns)
+{
+	const int others[SERVER_OTHERS] = { us.fd, stop_fd() };
+	unsigned readable;
+
+	gate_leave();
+	readable = server_wait(deadline_ns, others);
+	gate_enter_last();
+	if (readable & 1)
+		thread_was_woken(&us);
+	return readable & 2;
+}
+
 static void *run(void *unused)
 {
 	uint64_t bind_ns = start_ns + BIND_AFTER_NS;
 	struct slice slice;
+	bool told = false;
 
 	(void)unused;
 	if (thread_settle() < 0) {
@@ -104,20 +122,21 @@ static void *run(void *unused)
 	while (!atomic_load(&stopping)) {
 		bind_ns = try_to_bind(bind_ns);
 		server_handle();
-		lease_run(); /* a renewal that has come in time was handled before */
+		lease_run();
 		sched_run(SLICE_NS);
 		slice = slice_of(SLICE_NS);
 		if (job_run(&slice))
 			server_tell_progress();
-		uint64_t next_ns = earlier(bind_ns, earlier(job_next_ns(), sched_next_ns()));
+		stop_run(told);
+		uint64_t next_ns = earlier(earlier(bind_ns, lease_next_ns()), stop_next_ns());
 
-		next_ns = earlier(next_ns, lease_next_ns());
-		gate_leave();
-		server_wait(next_ns, us.fd);
-		gate_enter_last();
+		next_ns = earlier(next_ns, earlier(job_next_ns(), sched_next_ns()));
+		told = wait_for_more(next_ns);
 	}
 	server_stop();
 	socket_withdraw();
+	stop_end();
+	atomic_store(&us.tid, 0); /* inside the gate, where others look before they wake us */
 	log_forget();
 	gate_leave();
 	return NULL;
@@ -180,6 +199,7 @@ static void restart_in_child(void)
 	bool follow = control_is_active() && atomic_load(&fork_mode) == FORK_FOLLOW;
 
 	server_forget();
+	stop_forget();
 	socket_begin(true);
 	log_forget();
 	bulk_adopt();
@@ -235,14 +255,29 @@ void control_stop(bool quick)
 		socket_remove(!quick);
 }
 
+/* Inside the gate our thread cannot end, so that its number is its own. */
+static void wake_thread(void)
+{
+	gate_enter();
+	if (control_is_active() && atomic_load(&us.tid))
+		thread_wake(&us);
+	gate_leave();
+}
+
 int control_mem_alloc(size_t size)
 {
 	int saved = errno;
 
+	if (stop_refuses_host()) {
+		errno = EPERM;
+		return -1;
+	}
 	if (hand_alloc(size) < 0) {
 		errno = ENOMEM;
 		return -1;
 	}
+	if (stop_wants_watch())
+		wake_thread();
 	errno = saved;
 	return 0;
 }

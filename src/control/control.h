@@ -31,7 +31,8 @@ void control_rights_changed(bool paused);
 /* Is our thread running in this process? Any thread. */
 bool control_is_active(void);
 
-/* The C API's commands, on the host's threads: 0, or -1 with errno set for mt_mem_alloc. */
+/* The C API's commands, on the host's threads: 0, or -1 with errno set for mt_mem_alloc:
+   ENOMEM, or EPERM while STOP exists. */
 int control_mem_alloc(size_t size);
 void control_mem_free(void);
 

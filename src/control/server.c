@@ -29,9 +29,10 @@ static uint64_t rest_until_ns;  /* accept found no descriptor */
 static uint64_t rest_from_closed; /* as many connections had been closed then */
 static uint64_t last_request_ns, linger_until_ns;
 
-/* The listener, if it may be connected to; the connections; what wakes us. */
-static struct pollfd polled[SLOTS + 2];
-static struct conn *polled_conn[SLOTS + 2];
+/* The listener, if it may be connected to; the connections; at the end what else wakes us. */
+#define POLLED_MAX (1 + SLOTS + SERVER_OTHERS)
+static struct pollfd polled[POLLED_MAX];
+static struct conn *polled_conn[POLLED_MAX];
 static unsigned polled_count;
 
 static uid_t overflow_uid = 65534;
@@ -190,7 +191,18 @@ static bool is_resting(uint64_t now_ns)
 	return now_ns < rest_until_ns && conn_closed() == rest_from_closed;
 }
 
-void server_wait(uint64_t deadline_ns, int wake_fd)
+static unsigned readable_others(void)
+{
+	const struct pollfd *first = &polled[polled_count - SERVER_OTHERS];
+	unsigned bits = 0;
+
+	for (unsigned i = 0; i < SERVER_OTHERS; i++)
+		if (first[i].revents & POLLIN)
+			bits |= 1u << i;
+	return bits;
+}
+
+unsigned server_wait(uint64_t deadline_ns, const int others[SERVER_OTHERS])
 {
 	uint64_t now = clock_ns();
 	struct timespec left;
@@ -210,15 +222,17 @@ void server_wait(uint64_t deadline_ns, int wake_fd)
 			deadline_ns = 0;
 		deadline_ns = earlier(deadline_ns, conn_patience_ns(c));
 	}
-	add_polled(wake_fd, POLLIN, NULL); /* poll passes over -1 */
+	for (unsigned i = 0; i < SERVER_OTHERS; i++)
+		add_polled(others[i], POLLIN, NULL); /* poll passes over -1 */
 	if (linger(now, deadline_ns))
-		return;
+		return readable_others();
 	/* The scheduler may let a thread that never sleeps run on until its next tick, 4 ms at 250 Hz, while
 	   the client that it has just woken waits for that core. */
 	if (deadline_ns == 0)
 		sched_yield();
 	left = clock_until(deadline_ns, now);
 	wait_for_polled(deadline_ns == CLOCK_NEVER ? NULL : &left);
+	return readable_others();
 }
 
 /* Has its client gone, or taken nothing for too long? */

@@ -12,9 +12,10 @@
    they work when the system has no more memory for us. 0 or -ENOMEM. */
 int server_start(int listener);
 
-/* Waits for the clients, until `deadline_ns`, or for `wake_fd` (-1: none) to become readable; outside the
-   gate. Without a listener, for the other two. */
-void server_wait(uint64_t deadline_ns, int wake_fd);
+/* Waits for the clients, until `deadline_ns`, or for one of `others` (-1: none) to become readable; outside the
+   gate. Without a listener, for the other two. Returns which of them are, a bit each from the lowest. */
+#define SERVER_OTHERS 2
+unsigned server_wait(uint64_t deadline_ns, const int others[SERVER_OTHERS]);
 
 /* Handles what server_wait has found, for about a millisecond, shared between the connections. */
 void server_handle(void);

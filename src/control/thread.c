@@ -139,6 +139,14 @@ void thread_wake(struct sleeper *s)
 	errno = saved;
 }
 
+void thread_was_woken(const struct sleeper *s)
+{
+	struct signalfd_siginfo info;
+
+	while (read(s->fd, &info, sizeof(info)) > 0)
+		continue;
+}
+
 #define GONE_TRIES 20000 /* of 50 us: a second */
 
 void thread_wait_gone(pid_t tid)

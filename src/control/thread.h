@@ -26,6 +26,9 @@ void thread_can_be_woken(struct sleeper *s);
 /* Any thread, and a signal handler. Takes no descriptor. */
 void thread_wake(struct sleeper *s);
 
+/* On that thread, once its descriptor is readable: the next wait sleeps again. */
+void thread_was_woken(const struct sleeper *s);
+
 /* Waits until the kernel does not know the thread any more, which is a moment after it has returned. */
 void thread_wait_gone(pid_t tid);
 

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Looking for STOP, and watching for it. Asked by command.c before commands that inject, by control.c's loop, and
+   by the C API on the host's threads. */
+#include "stop.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/rundir.h"
+#include "inject/budget.h"
+#include "inject/chunk.h"
+#include "inject/reset.h"
+#include "inject/sched.h"
+
+#define LOOK_EVERY_NS NS_PER_S
+#define PATH_MAX_BYTES (2 * RUNDIR_PATH_MAX)
+
+enum watch {
+	WATCH_NOWHERE, /* there is no directory, or not yet */
+	WATCH_OFF,
+	WATCH_ASKED, /* off, and our thread has been woken to begin */
+	WATCH_TIMED, /* inotify is refused, or tells us nothing: looked up every second */
+	WATCH_ON
+};
+
+static atomic_int watch;   /* enum watch; set inside the gate, but for ASKED */
+static atomic_bool exists; /* what our thread saw last; good only while WATCH_ON */
+
+static char path[PATH_MAX_BYTES]; /* of the file; guarded by the gate */
+static int dir_fd = -1;           /* the directory, wherever the host's root is by now; -1: the path has to do */
+static int inotify_fd = -1;
+static uint64_t look_ns = CLOCK_NEVER;
+
+static void close_if_open(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void stop_in_directory_of(const char *socket_path)
+{
+	const char *slash = strrchr(socket_path, '/');
+
+	stop_end();
+	path[0] = '\0';
+	if (*socket_path == '/')
+		snprintf(path, sizeof(path), "%.*s/", (int)(slash - socket_path), socket_path);
+	if (*path)
+		dir_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (*path)
+		strcat(path, STOP_NAME);
+	atomic_store(&watch, *path ? WATCH_OFF : WATCH_NOWHERE);
+}
+
+/* A link that leads nowhere counts: whoever made it wanted something to stop. */
+static bool is_there(int fd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* The directory may have been removed and made again, or the root may be another. */
+static bool look(void)
+{
+	bool found = *path && ((dir_fd >= 0 && is_there(dir_fd, STOP_NAME)) || is_there(AT_FDCWD, path));
+
+	atomic_store(&exists, found);
+	return found;
+}
+
+static bool is_anything_held(void)
+{
+	return budget_used() || chunk_record_bytes() || sched_next_ns() != CLOCK_NEVER;
+}
+
+static void take_back(void)
+{
+	if (!is_anything_held() || reset_is_running())
+		return;
+	log_line("stopped by %s: %" PRIu64 " bytes are taken back", path, budget_used());
+	reset_start();
+}
+
+const char *stop_in_force(void)
+{
+	if (!look())
+		return NULL;
+	take_back();
+	return path;
+}
+
+/* A removed directory is not told of while we have it open. */
+static bool directory_is_gone(void)
+{
+	struct stat st;
+
+	return fstat(dir_fd, &st) < 0 || st.st_nlink == 0;
+}
+
+/* Through our descriptor, because the path may be another directory's in the host's present root. */
+static bool watch_directory(void)
+{
+	char at[64];
+
+	if (dir_fd < 0 || directory_is_gone())
+		return false;
+	inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	snprintf(at, sizeof(at), "/proc/thread-self/fd/%d", dir_fd);
+	if (inotify_fd >= 0 &&
+	    inotify_add_watch(inotify_fd, at,
+			      IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_MOVE_SELF) >= 0)
+		return true;
+	close_if_open(&inotify_fd);
+	return false;
+}
+
+static void begin_watch(void)
+{
+	atomic_store(&watch, watch_directory() ? WATCH_ON : WATCH_TIMED);
+}
+
+static void end_watch(void)
+{
+	close_if_open(&inotify_fd);
+	look_ns = CLOCK_NEVER;
+	if (atomic_load(&watch) != WATCH_NOWHERE)
+		atomic_store(&watch, WATCH_OFF);
+}
+
+/* False where no more is to be expected of the watch. */
+static bool read_events(void)
+{
+	_Alignas(struct inotify_event) char events[1024];
+	ssize_t got = read(inotify_fd, events, sizeof(events));
+	const struct inotify_event *e;
+	bool good = true;
+
+	/* One read at the most: who floods the directory does not hold us up. */
+	for (ssize_t at = 0; at < got; at += (ssize_t)(sizeof(*e) + e->len)) {
+		e = (const void *)(events + at);
+		if (e->mask & (IN_IGNORED | IN_MOVE_SELF))
+			good = false;
+	}
+	return good && !directory_is_gone();
+}
+
+void stop_run(bool told)
+{
+	enum watch was = (enum watch)atomic_load(&watch);
+	bool is_due = told || clock_ns() >= look_ns;
+
+	if (was == WATCH_NOWHERE)
+		return;
+	if (!is_anything_held()) {
+		if (was != WATCH_OFF)
+			end_watch();
+		return;
+	}
+	if (was == WATCH_OFF || was == WATCH_ASKED) {
+		begin_watch();
+		is_due = true; /* it may have come before */
+	} else if (told && !read_events()) {
+		close_if_open(&inotify_fd);
+		atomic_store(&watch, WATCH_TIMED);
+	}
+	if (!is_due)
+		return;
+	/* While it exists something may still come from the host's threads, that was on its way. */
+	if (look() || atomic_load(&watch) == WATCH_TIMED)
+		look_ns = clock_ns() + LOOK_EVERY_NS;
+	else
+		look_ns = CLOCK_NEVER;
+	if (atomic_load(&exists))
+		take_back();
+}
+
+int stop_fd(void)
+{
+	return inotify_fd;
+}
+
+uint64_t stop_next_ns(void)
+{
+	return look_ns;
+}
+
+void stop_end(void)
+{
+	end_watch();
+	close_if_open(&dir_fd);
+}
+
+void stop_forget(void)
+{
+	dir_fd = inotify_fd = -1;
+	end_watch();
+}
+
+bool stop_refuses_host(void)
+{
+	char copy[PATH_MAX_BYTES];
+
+	switch (atomic_load(&watch)) {
+	case WATCH_NOWHERE:
+		return false;
+	case WATCH_ON:
+		return atomic_load(&exists);
+	default:
+		gate_enter();
+		strcpy(copy, path);
+		gate_leave();
+		return is_there(AT_FDCWD, copy);
+	}
+}
+
+bool stop_wants_watch(void)
+{
+	int off = WATCH_OFF;
+
+	return atomic_compare_exchange_strong(&watch, &off, WATCH_ASKED);
+}

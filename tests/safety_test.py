@@ -1,0 +1,381 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""What was injected goes away by itself: the lease, the file STOP, and both where memory has run out."""
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+
+from harness import (MIB, PIPES, Client, Place, Program, equal, fact, near, resident, run_facts,
+                     victim, wait_for)
+
+IDLE = ["sleep", "1000"]
+TEST = ("mt.mem_test_start", "64k", "64k", "10m", 1, 1, "1h")
+INJECTING = ["mt.mem_alloc 10", "mt.mem_rnd_alloc 1 2 10", "mt.mem_test_start 1 1 1 1 1 1h"]
+
+# A host that calls the C API for each line, and says what came of it.
+SELF_LEAK = """
+import ctypes, sys
+lib = ctypes.CDLL(None, use_errno=True)
+lib.mt_mem_alloc.argtypes = [ctypes.c_size_t]
+print("ready", flush=True)
+for line in sys.stdin:
+    rc = lib.mt_mem_alloc(int(line))
+    print(rc, ctypes.get_errno() if rc else 0, flush=True)
+"""
+
+# A controller that keeps something injected for as long as it lives, under a short lease.
+CONTROLLER = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from harness import Client
+with Client(sys.argv[2]) as client:
+    while True:
+        client.call("mt.lease", 500)
+        if client.call("mt.mem_used") < 1 << 20:
+            client.call("mt.mem_alloc", "50m")
+            client.call("mt.mem_test_start", "64k", "64k", "10m", 1, 1, "1h")
+        time.sleep(0.1)
+"""
+
+
+def our_thread(pid):
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{tid}/comm") as comm:
+            if comm.read() == "mtpreload\n":
+                return tid
+    return None
+
+
+def inotifies(pid, tid):
+    """How many inotify instances are in the descriptor table of this thread."""
+    count, folder = 0, f"/proc/{pid}/task/{tid}/fd"
+    for fd in os.listdir(folder):
+        try:
+            count += os.readlink(f"{folder}/{fd}") == "anon_inode:inotify"
+        except FileNotFoundError:
+            pass  # closed meanwhile
+    return count
+
+
+def watches(pid):
+    """Does our thread hold an inotify instance? The host's own table never does."""
+    equal(inotifies(pid, pid), 0, "in the host's table")
+    return inotifies(pid, our_thread(pid))
+
+
+def inject(client):
+    client.call("mt.mem_rnd_alloc", 2000, 100000, "50m")  # glibc keeps no such blocks in caches
+    client.call(*TEST)
+    wait_for(lambda: client.call("mt.mem_used") > 50 * MIB, "the test to hold something")
+
+
+def nothing_is_left(client):
+    status = client.call("mt.status")
+    return status["held"] == 0 and status["tests_running"] == 0
+
+
+class Stop:
+    """The file STOP in the sockets' directory."""
+
+    def __init__(self, place):
+        self.path = os.path.join(place.run, "STOP")
+
+    def __enter__(self):
+        open(self.path, "w").close()
+        return self
+
+    def __exit__(self, *_):
+        os.unlink(self.path)
+
+    def refuses(self, client):
+        for line in INJECTING:
+            equal(client.ask(line), f"403 stopped by {self.path} (remove it to go on)", line)
+
+
+@fact
+def lease_expiry_frees_every_chunk_and_stops_every_test():
+    with Place() as place, Program(IDLE, env=place.environment()) as host, \
+            Client(place.wait_socket(host.pid)) as client:
+        before = resident(host.pid)
+        inject(client)
+        equal(client.call("mt.lease", 300), None)
+        assert client.call("mt.status")["lease_ms_left"] <= 300
+        wait_for(lambda: nothing_is_left(client), "the lease to expire")
+        equal(client.call("mt.status")["lease_ms_left"], 0)
+        near(resident(host.pid), before, 3 * MIB, "RSS")
+        equal(client.call("mt.mem_test_list")[0]["held"], 0)
+        client.call("mt.mem_alloc", "1m")
+        equal(client.call("mt.mem_used"), MIB)
+
+
+@fact
+def a_renewed_lease_keeps_what_is_held():
+    with Place() as place, Program(IDLE, env=place.environment()) as renewed, \
+            Program(IDLE, env=place.environment()) as other, \
+            Client(place.wait_socket(renewed.pid)) as client, \
+            Client(place.wait_socket(other.pid)) as clock:
+        client.call("mt.mem_alloc", "1m")
+        client.send("mt.lease 300\nmt.lease 1h\n")
+        equal([client.until(b"\n\n") for _ in range(2)], ["200 OK"] * 2)
+        clock.call("mt.mem_alloc", "1m")
+        clock.call("mt.lease", 300)
+        wait_for(lambda: clock.call("mt.mem_used") == 0, "another lease of the same length")
+        equal(client.call("mt.mem_used"), MIB)
+        client.call("mt.lease", 0)
+        equal(client.call("mt.status")["lease_ms_left"], 0)
+
+
+@fact
+def a_renewal_that_came_while_the_host_was_stopped_counts():
+    with Place() as place, Program(IDLE, env=place.environment()) as host:
+        path = place.wait_socket(host.pid)
+        with Client(path) as client:
+            client.call("mt.mem_alloc", "1m")
+            client.call("mt.lease", "1h")
+            host.process.send_signal(signal.SIGSTOP)
+            wait_for(lambda: " T " in open(f"/proc/{host.pid}/stat").read(), "the host to stop")
+            client.send("mt.lease 1\n")  # is over when it is read
+            with Client(path) as late:
+                late.send("mt.lease 1h\n")
+                host.process.send_signal(signal.SIGCONT)
+                equal(late.until(b"\n\n"), "200 OK")
+            equal(client.until(b"\n\n"), "200 OK")
+
+
+@fact
+def a_killed_controllers_injection_is_taken_back():
+    with Place() as place, Program(IDLE, env=place.environment()) as host:
+        path = place.wait_socket(host.pid)
+        before = resident(host.pid)
+        with Program([sys.executable, "-c", CONTROLLER, os.path.dirname(os.path.abspath(__file__)),
+                      path]) as controller, Client(path) as client:
+            wait_for(lambda: client.call("mt.mem_used") >= 50 * MIB, "the controller's injection")
+            controller.process.kill()
+            controller.process.wait()
+            wait_for(lambda: nothing_is_left(client), "the lease to expire")
+            near(resident(host.pid), before, 3 * MIB, "RSS")
+
+
+@fact
+def a_lease_from_the_environment_begins_with_the_process():
+    with Place() as place, Program(IDLE, env=place.environment(lease_ms=3600000)) as host, \
+            Client(place.wait_socket(host.pid)) as client:
+        assert 0 < client.call("mt.status")["lease_ms_left"] <= 3600000
+        client.call("mt.mem_alloc", "1m")
+        client.call("cfg.set_now_int", "malloc_test", "lease_ms", 0)
+        equal(client.call("mt.status")["lease_ms_left"], 0)
+        client.call("cfg.set_now_int", "malloc_test", "lease_ms", 1)
+        wait_for(lambda: client.call("mt.mem_used") == 0, "the lease to expire")
+
+
+@fact
+def an_expired_lease_is_in_the_log():
+    with Place() as place:
+        log = os.path.join(place.path, "log")
+        with Program(IDLE, env=place.environment(log=log)) as host, \
+                Client(place.wait_socket(host.pid)) as client:
+            client.call("mt.mem_alloc", "1m")
+            client.call("mt.lease", 1)
+            wait_for(lambda: "the lease has expired: 1048576 bytes are taken back" in
+                     open(log).read(), "the line")
+
+
+@fact
+def a_forked_child_has_its_parents_lease():
+    with Place() as place, Program([victim("adopt")], env=place.environment(), **PIPES) as host:
+        with Client(place.wait_socket(host.pid)) as parent:
+            parent.call("mt.mem_alloc", "1m")
+            parent.call("mt.lease", "1h")
+            host.tell()
+            with Client(place.wait_socket(int(host.hear()))) as child:
+                assert child.call("mt.status")["lease_ms_left"] > 0
+                equal(child.call("mt.mem_used"), MIB)
+                child.call("mt.lease", 1)
+                wait_for(lambda: child.call("mt.mem_used") == 0, "the child's lease to expire")
+            equal(parent.call("mt.mem_used"), MIB)
+        equal(host.finish()[1], 0)
+
+
+@fact
+def a_lease_outlives_a_change_of_user():
+    if os.geteuid():
+        return
+    script = "import os\nprint('ready', flush=True)\ninput()\nos.seteuid(65534)\nprint('changed', flush=True)\ninput()"
+    with Place() as place:
+        with Program([sys.executable, "-c", script], env=place.environment(), **PIPES) as host:
+            equal(host.hear(), "ready\n")
+            with Client(place.wait_socket(host.pid)) as client:
+                client.call("mt.mem_alloc", "1m")
+                client.call("mt.lease", "1h")
+                host.tell()
+                equal(host.hear(), "changed\n")
+            with Client(place.wait_socket(host.pid)) as client:
+                assert client.call("mt.status")["lease_ms_left"] > 0
+
+
+@fact
+def stop_frees_everything_and_refuses_more_until_it_is_removed():
+    with Place() as place, Program(IDLE, env=place.environment()) as host, \
+            Client(place.wait_socket(host.pid)) as client:
+        before = resident(host.pid)
+        for _ in range(2):
+            equal(client.call("mt.status")["stopped"], "")
+            inject(client)
+            with Stop(place) as stop:
+                wait_for(lambda: nothing_is_left(client), "STOP to be seen")
+                near(resident(host.pid), before, 3 * MIB, "RSS")
+                stop.refuses(client)
+                equal(client.call("mt.status")["stopped"], stop.path)
+                equal(client.ask("mt.mem_free"), "200 OK\n0")
+                wait_for(lambda: not watches(host.pid), "the watch to end")
+            equal(client.ask("mt.mem_alloc 10"), "200 OK")
+            equal(client.call("mt.reset"), 10)
+
+
+@fact
+def stop_is_seen_without_anybody_asking():
+    with Place() as place, Program(IDLE, env=place.environment()) as host:
+        path = place.wait_socket(host.pid)
+        with Client(path) as client:
+            client.call("mt.mem_alloc", "50m")
+        wait_for(lambda: watches(host.pid), "the watch to begin")
+        with Stop(place):
+            wait_for(lambda: not watches(host.pid), "the watch to end")
+            assert resident(host.pid) < 30 * MIB
+        with Client(path) as client:
+            equal(client.call("mt.mem_used"), 0)
+
+
+@fact
+def stop_counts_from_the_start():
+    with Place() as place, Stop(place) as stop:
+        with Program(IDLE, env=place.environment()) as host, \
+                Client(place.wait_socket(host.pid)) as client:
+            stop.refuses(client)
+            os.unlink(stop.path)
+            equal(client.ask("mt.mem_alloc 10"), "200 OK")
+            open(stop.path, "w").close()
+            wait_for(lambda: nothing_is_left(client), "STOP to be seen")
+
+
+@fact
+def stop_beside_a_fixed_socket_counts():
+    with Place() as place:
+        path = os.path.join(place.path, "x.sock")
+        with Program(IDLE, env=place.environment(socket=path)) as host:
+            wait_for(lambda: os.path.exists(path), path)
+            with Client(path) as client, Stop(place):
+                equal(client.ask("mt.mem_alloc 10"), "200 OK")
+                equal(client.call("mt.mem_used"), 10)
+                open(os.path.join(place.path, "STOP"), "w").close()
+                wait_for(lambda: nothing_is_left(client), "STOP to be seen")
+                assert client.ask("mt.mem_alloc 10").startswith("403 "), host.pid
+
+
+@fact
+def stop_cancels_a_command_that_is_under_way():
+    with Place() as place, Program(IDLE, env=place.environment()) as host, \
+            Client(place.wait_socket(host.pid)) as busy, \
+            Client(place.socket(host.pid)) as watcher:
+        busy.send("mt.mem_rnd_alloc 1 1 2g\n")
+        wait_for(lambda: watcher.call("mt.mem_used") > 0, "the command to begin")
+        with Stop(place):
+            assert busy.until(b"\n\n").startswith("409 cancelled: ")
+            wait_for(lambda: nothing_is_left(watcher), "all to be freed")
+
+
+@fact
+def the_c_api_is_refused_and_taken_back_too():
+    with Place() as place, Program([sys.executable, "-c", SELF_LEAK], env=place.environment(),
+                                   **PIPES) as host:
+        equal(host.hear(), "ready\n")
+        place.wait_socket(host.pid)
+        wait_for(lambda: our_thread(host.pid), "our thread")
+        # No client is connected, so nothing but the host's own call can wake our thread.
+        host.tell("20000000\n")
+        equal(host.hear(), "0 0\n")
+        wait_for(lambda: watches(host.pid), "the watch to begin")
+        with Stop(place):
+            wait_for(lambda: not watches(host.pid), "the watch to end")
+            host.tell("20000000\n")
+            equal(host.hear(), f"-1 {errno.EPERM}\n")
+            with Client(place.socket(host.pid)) as client:
+                equal(client.call("mt.mem_used"), 0)
+        host.tell("20000000\n")
+        equal(host.hear(), "0 0\n")
+        equal(host.finish()[1], 0)
+
+
+@fact
+def without_descriptors_for_a_watch_stop_is_seen_all_the_same():
+    with Place() as place, Program(IDLE, env=place.environment()) as host, \
+            Client(place.wait_socket(host.pid)) as client:
+        hard = resource.prlimit(host.pid, resource.RLIMIT_NOFILE)[1]
+        client.call("mt.mem_used")  # it has been accepted
+        resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (0, hard))
+        client.call("mt.mem_alloc", "1m")
+        equal(watches(host.pid), 0)
+        with Stop(place):
+            wait_for(lambda: nothing_is_left(client), "STOP to be seen")
+
+
+@fact
+def two_hundred_idle_instances_hold_no_inotify_instance():
+    with Place() as place:
+        hosts = [subprocess.Popen(IDLE, env=place.environment()) for _ in range(200)]
+        try:
+            for host in hosts:
+                with Client(place.wait_socket(host.pid)) as client:
+                    client.call("mt.mem_alloc", 10)
+                    client.call("mt.reset")
+            for host in hosts:
+                wait_for(lambda h=host: not watches(h.pid), "the watch to end")
+            with Client(place.socket(hosts[0].pid)) as client:
+                client.call("mt.mem_alloc", 10)
+                wait_for(lambda: watches(hosts[0].pid) == 1, "the watch to begin")
+                client.call("mt.reset")
+                wait_for(lambda: not watches(hosts[0].pid), "the watch to end")
+        finally:
+            for host in hosts:
+                host.kill()
+            for host in hosts:
+                host.wait()
+
+
+def exhaust(pid):
+    """From now on the process gets no more address space."""
+    with open(f"/proc/{pid}/statm") as statm:
+        size = int(statm.read().split()[0]) * resource.getpagesize()
+    resource.prlimit(pid, resource.RLIMIT_AS, (size, resource.RLIM_INFINITY))
+
+
+@fact
+def without_any_memory_all_is_given_back_and_answered():
+    with Place() as place:
+        for what in ("mt.reset", "mt.lease 1", "STOP"):
+            with Program(IDLE, env=place.environment(check_content=1)) as host, \
+                    Client(place.wait_socket(host.pid)) as client:
+                before = resident(host.pid)
+                client.call("mt.mem_rnd_alloc", 1, 1000, "10m")
+                inject(client)
+                exhaust(host.pid)
+                assert client.ask("mt.mem_alloc 100m").startswith("400 memory allocation failed")
+                if what == "STOP":
+                    with Stop(place):
+                        wait_for(lambda: nothing_is_left(client), what)
+                else:
+                    assert client.ask(what).startswith("200 OK"), what
+                    wait_for(lambda: nothing_is_left(client), what)
+                with Client(place.socket(host.pid)) as other:
+                    equal(other.call("mt.mem_used"), 0, what)
+                near(resident(host.pid), before, 4 * MIB, f"RSS after {what}")
+                resource.prlimit(host.pid, resource.RLIMIT_AS,
+                                 (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+                equal(client.ask("mt.mem_alloc 100m"), "200 OK", what)
+
+
+run_facts()
