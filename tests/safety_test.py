@@ -113,6 +113,17 @@ def lease_expiry_frees_every_chunk_and_stops_every_test():
 
 
 @fact
+def a_heap_of_random_sizes_is_given_back():
+    for seed in (4, 16):  # one of the sizes is rare among the oldest blocks
+        with Place() as place, Program(IDLE, env=place.environment(seed=seed)) as host, \
+                Client(place.wait_socket(host.pid)) as client:
+            before = resident(host.pid)
+            client.call("mt.mem_rnd_alloc", 1, 1000, "10m")
+            client.call("mt.reset")
+            near(resident(host.pid), before, 3 * MIB, f"RSS, seed {seed}")
+
+
+@fact
 def a_renewed_lease_keeps_what_is_held():
     with Place() as place, Program(IDLE, env=place.environment()) as renewed, \
             Program(IDLE, env=place.environment()) as other, \

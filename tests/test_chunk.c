@@ -238,7 +238,7 @@ END_TEST
 
 START_TEST(drain_takes_some_of_the_oldest_then_the_newest)
 {
-	const uint64_t oldest = 2048, count = 3000;
+	const uint64_t oldest = 4096, count = 10000;
 	struct chunk_pool pool = { 0 };
 	struct chunk c;
 
