@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Inside a memory control group of its own: the budget knows its limit, and at the limit everything can still be
+taken back. Where this machine lets nobody make such a group there is nothing to be seen, which is said."""
+
+import os
+import subprocess
+
+from harness import MIB, Client, Place, Program, equal, fact, run_facts
+
+VERSION_1, VERSION_2 = "/sys/fs/cgroup/memory", "/sys/fs/cgroup"
+LIMIT = 128 * MIB
+
+
+class Group:
+    """A memory control group with a limit; `path` is None where none can be made."""
+
+    def __init__(self):
+        first = os.path.exists(f"{VERSION_1}/memory.limit_in_bytes")
+        self.limit, self.usage = ("memory.limit_in_bytes", "memory.usage_in_bytes") if first else \
+            ("memory.max", "memory.current")
+        self.name = f"mtpreload-test-{os.getpid()}"
+        self.path = os.path.join(VERSION_1 if first else VERSION_2, self.name)
+
+    def __enter__(self):
+        try:
+            os.mkdir(self.path)
+            self.write(self.limit, LIMIT)
+        except OSError as error:
+            print(f"no memory control group can be made here: {error}", flush=True)
+            self.path = None
+        return self
+
+    def __exit__(self, *_):
+        if self.path:
+            os.rmdir(self.path)
+
+    def write(self, name, value):
+        with open(os.path.join(self.path, name), "w") as file:
+            file.write(str(value))
+
+    def used(self):
+        with open(os.path.join(self.path, self.usage)) as file:
+            return int(file.read())
+
+    def run(self, argv, **options):
+        """A program that is in the group from its beginning."""
+        procs = os.path.join(self.path, "cgroup.procs")
+        return Program(["sh", "-c", 'echo $$ > "$0" && exec "$@"', procs, *argv], **options)
+
+
+@fact
+def what_would_not_fit_is_refused_with_the_groups_figures():
+    with Group() as group, Place() as place:
+        if not group.path:
+            return
+        with group.run(["sleep", "1000"], env=place.environment()) as host, \
+                Client(place.wait_socket(host.pid)) as client:
+            code, text = client.refusal("mt.mem_alloc", 2 * LIMIT)
+            equal(code, 400)
+            assert f"cgroup /{group.name} has " in text and f" of {LIMIT} available" in text, text
+            equal(client.call("mt.mem_used"), 0)
+            # A leak without a limit goes as far as may be, and the host lives.
+            leak = client.call("mt.leak_start", rate="10g", size="256k")
+            while client.call("mt.mem_test_list", leak)[0]["errors"] == 0:
+                pass
+            held = client.call("mt.mem_used")
+            assert LIMIT * 3 // 4 < held < LIMIT, held
+            client.call("mt.mem_test_destroy", leak)
+            equal(client.call("mt.mem_used"), 0)
+
+
+@fact
+def cache_that_can_be_reclaimed_does_not_count_as_used():
+    with Group() as group, Place() as place:
+        if not group.path:
+            return
+        file = os.path.join(place.path, "cache")
+        with group.run(["dd", "if=/dev/zero", f"of={file}", "bs=1M", "count=100", "conv=fsync"],
+                       stderr=subprocess.DEVNULL) as filling:
+            equal(filling.process.wait(), 0)
+        assert group.used() > 64 * MIB, group.used()
+        with group.run(["sleep", "1000"], env=place.environment()) as host, \
+                Client(place.wait_socket(host.pid)) as client:
+            client.call("mt.mem_alloc", 100 * MIB)
+            equal(client.call("mt.mem_used"), 100 * MIB)
+
+
+@fact
+def at_the_limit_everything_is_taken_back():
+    """The pages of the group are all taken; what comes now comes by reclaiming, or not at all."""
+    with Group() as group, Place() as place:
+        if not group.path:
+            return
+        with group.run(["sleep", "1000"], env=place.environment(min_available_percent=0)) as host, \
+                Client(place.wait_socket(host.pid)) as client:
+            before = group.used()
+            client.call("mt.mem_rnd_alloc", 1000, 100000, LIMIT // 2)
+            client.call("mt.leak_start", rate="1g", limit=LIMIT // 8, kind="mmap")
+            while client.call("mt.mem_used") < LIMIT // 2 + LIMIT // 8:
+                pass
+            group.write(group.limit, group.used() + 4096)
+            assert client.call("mt.reset") >= LIMIT // 2
+            equal(client.call("mt.mem_used"), 0)
+            equal(host.process.poll(), None)
+            assert group.used() < before + LIMIT // 8, group.used()
+
+
+if __name__ == "__main__":
+    run_facts()
