@@ -54,7 +54,11 @@ class Hammers:
 MIXED = ["mt.mem_alloc 300 k", "mt.mem_rnd_alloc 1 3000 300k", "mt.mem_free 100 k", "mt.mem_free",
          "mt.mem_test_start 1 5000 100000 1 2 50", "mt.mem_test_list", "mt.mem_test_destroy_all",
          "mt.mem_used", "mt.status", "mt.info", "cfg.set_now_int malloc_test check_content 1",
-         "cfg.set_now_int malloc_test check_content 0", "mt.reset", "mt.describe", "nonsense"]
+         "cfg.set_now_int malloc_test check_content 0", "mt.reset", "mt.describe", "nonsense",
+         "mt.mem_realloc 5 k", "mt.mem_check", "mt.mem_trim", "mt.lease 1",
+         "cfg.set_now_int malloc_test realloc_p 30", "cfg.set_now_int malloc_test realloc_p 0",
+         "mt.leak_start 100m limit=1m size=2k where=host time=30", "mt.leak_start 100m limit=1m kind=mmap",
+         "mt.leak_start 10m limit=2m kind=shmem time=20", "mt.leak_start 1m limit=1m shape=step size=100"]
 
 
 @fact
