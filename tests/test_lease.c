@@ -70,6 +70,23 @@ START_TEST(renewed_lease_takes_nothing)
 }
 END_TEST
 
+START_TEST(renewal_that_is_read_a_turn_late_counts)
+{
+	unit_hold(100);
+	lease_renew(1);
+	while (clock_ns() < lease_next_ns())
+		continue;
+	lease_run();
+	lease_run(); /* meanwhile a connection is accepted, and then read */
+	lease_renew(3600000);
+	lease_run();
+	lease_run();
+	lease_run();
+	ck_assert(!reset_is_running());
+	ck_assert_uint_gt(lease_left_ms(), 0);
+}
+END_TEST
+
 START_TEST(lease_for_ever_is_a_lease)
 {
 	recorder_expect("mt.lease 18446744073709551615", "");
@@ -191,7 +208,7 @@ START_TEST(reset_that_fork_has_interrupted_goes_on_in_the_child)
 END_TEST
 
 UNIT_SUITE(lease, expired_lease_takes_everything_back_and_is_off, renewed_lease_takes_nothing,
-	   lease_for_ever_is_a_lease, setting_begins_renews_and_ends_the_lease,
+	   renewal_that_is_read_a_turn_late_counts, lease_for_ever_is_a_lease, setting_begins_renews_and_ends_the_lease,
 	   status_shows_what_is_left, what_comes_during_a_reset_is_taken_back_after_it,
 	   nothing_is_allocated_to_take_back, forked_child_has_its_parents_lease_or_one_of_its_own,
 	   reset_that_fork_has_interrupted_goes_on_in_the_child)
