@@ -20,7 +20,10 @@
 #include "inject/reset.h"
 #include "inject/sched.h"
 
-#define LOOK_EVERY_NS NS_PER_S
+/* Without a watch; and with one, in case that a network's file system tells us nothing, and since nobody tells us
+   when the host's threads have freed the last of it. */
+#define LOOK_OFTEN_NS NS_PER_S
+#define LOOK_SELDOM_NS (10 * NS_PER_S)
 #define PATH_MAX_BYTES (2 * RUNDIR_PATH_MAX)
 
 enum watch {
@@ -157,7 +160,7 @@ static bool read_events(void)
 void stop_run(bool told)
 {
 	enum watch was = (enum watch)atomic_load(&watch);
-	bool is_due = told || clock_ns() >= look_ns;
+	bool is_due = told || clock_ns() >= look_ns, often;
 
 	if (was == WATCH_NOWHERE)
 		return;
@@ -176,10 +179,8 @@ void stop_run(bool told)
 	if (!is_due)
 		return;
 	/* While it exists something may still come from the host's threads, that was on its way. */
-	if (look() || atomic_load(&watch) == WATCH_TIMED)
-		look_ns = clock_ns() + LOOK_EVERY_NS;
-	else
-		look_ns = CLOCK_NEVER;
+	often = look() || atomic_load(&watch) == WATCH_TIMED;
+	look_ns = clock_ns() + (often ? LOOK_OFTEN_NS : LOOK_SELDOM_NS);
 	if (atomic_load(&exists))
 		take_back();
 }
