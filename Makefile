@@ -126,7 +126,7 @@ $(B)/bench/%: bench/%.c $(B)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $< -o $@
 
 # Each call is made, though the result is not used.
-$(B)/bench/heap $(B)/bench/loops: ALL_CFLAGS += -fno-builtin
+$(B)/bench/heap $(B)/bench/loops $(B)/bench/trimmed: ALL_CFLAGS += -fno-builtin
 
 BENCH_LIBS := $(B)/bench/floor.so $(B)/bench/floor_thread.so $(B)/bench/stamp.so
 $(B)/bench/floor_thread.so: ALL_CFLAGS += -DIDLE_THREAD
