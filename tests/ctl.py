@@ -14,6 +14,9 @@ import threading
 from harness import BUILD, MTCTL, PATIENCE_S, Program, equal, fact, wait_for
 
 ISOLATED = "MT_TEST_ISOLATED"
+SLEEP = ("sleep", "1000")
+PYTHON = (sys.executable, "-c", "import time; time.sleep(1000)")
+HEADER = "PID  PARENT  NAME  UID  UPTIME  ALLOCATOR  HELD  SOCKET\n"
 
 
 def isolate():
@@ -42,6 +45,12 @@ def alone(function):
     return function
 
 
+def is_root():
+    """Not only in a namespace of our own: with other users to become."""
+    with open("/proc/self/uid_map") as uids:
+        return os.geteuid() == 0 and int(uids.read().split()[2]) > 1
+
+
 class Result:
     def __init__(self, done):
         self.status, self.out, self.err = done.returncode, done.stdout, done.stderr
@@ -58,6 +67,11 @@ def clean(**more):
     return env
 
 
+def here(place):
+    """An environment in which mtctl looks into the place."""
+    return clean(MTPRELOAD_DIR=place.run)
+
+
 def run(*words, env=None, stdin="", binary=MTCTL, **options):
     """mtctl as a person runs it, without any of our variables unless `env` has them."""
     return Result(subprocess.run([binary, *words], input=stdin, text=True, timeout=PATIENCE_S,
@@ -69,13 +83,18 @@ def says(result, status, out="", err=""):
     equal(result.all(), (status, out, err), "status, stdout, stderr")
 
 
-def host(place, argv=("sleep", "1000"), **settings):
+def host(place, argv=SLEEP, **settings):
     """A program under the library, with a place for its socket."""
     return Program(list(argv), env=place.environment(**settings))
 
 
 def path_of(place, program):
     return place.wait_socket(program.pid)
+
+
+def name_of(program):
+    with open(f"/proc/{program.pid}/comm") as comm:
+        return comm.read().rstrip("\n")
 
 
 def freeze(program):
