@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the tests of mtctl share: running it, servers that answer what a test wants, and a corner of
-the machine in which no instance runs but the test's own."""
+"""What the tests of mtctl share: running it, servers that answer what a test wants, a corner of the
+machine in which no instance runs but the test's own, and what doctor finds."""
 
+import json
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ ISOLATED = "MT_TEST_ISOLATED"
 SLEEP = ("sleep", "1000")
 PYTHON = (sys.executable, "-c", "import time; time.sleep(1000)")
 HEADER = "PID  PARENT  NAME  UID  UPTIME  ALLOCATOR  HELD  SOCKET\n"
+NOBODY = 54321  # a user to whom nothing here belongs
 
 
 def isolate():
@@ -49,6 +51,14 @@ def is_root():
     """Not only in a namespace of our own: with other users to become."""
     with open("/proc/self/uid_map") as uids:
         return os.geteuid() == 0 and int(uids.read().split()[2]) > 1
+
+
+def as_root(function):
+    """Marks a test that becomes another user."""
+    if is_root():
+        return alone(function)
+    print(f"left out: {function.__name__}")
+    return function
 
 
 class Result:
@@ -173,3 +183,42 @@ def request_for(*words):
     with Server(result_of("null")) as server:
         says(run("-s", server.path, *words), 0)
         return server.received
+
+
+def findings(*words, status, **options):
+    """What doctor says: {check: finding}, after its exit status has been compared."""
+    done = run("doctor", "-j", *words, **options)
+    equal((done.status, done.err), (status, ""), done.out)
+    found = json.loads(done.out)
+    for finding in found:
+        equal(list(finding), ["level", "check", "text", "remedy"])
+    assert (status == 1) == any(f["level"] == "problem" for f in found), found
+    return {f["check"]: f for f in found}
+
+
+def problem(check, *texts, of, level="problem", **options):
+    """Doctor finds this, and no other problem; its text."""
+    found = findings(*map(str, of), status=1 if level == "problem" else 0, **options)
+    equal([f["check"] for f in found.values() if f["level"] == "problem"],
+          [check] if level == "problem" else [], found)
+    equal(found[check]["level"], level, found)
+    for text in texts:
+        assert text in found[check]["text"], found[check]
+    return found[check]
+
+
+def process(check, *texts, program, **options):
+    """What is wrong with a process, once it has come so far."""
+    wait_for(lambda: started(program), "exec")
+    return problem(check, *texts, of=[program.pid], **options)
+
+
+def started(program):
+    """Has it left Python behind, and its loader?"""
+    try:
+        with open(f"/proc/{program.pid}/stat") as stat:
+            state = stat.read().rsplit(")", 1)[1].split()[0]
+        ours = os.readlink(f"/proc/{program.pid}/exe") == os.readlink("/proc/self/exe")
+        return state in "STt" and (not ours or program.argv[0] == sys.executable)
+    except OSError:
+        return False

@@ -1,0 +1,368 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""mtctl doctor on processes that have the library: each cause, in a real case of it."""
+
+import ctypes
+import os
+import random
+import re
+import resource
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+
+from ctl import (NOBODY, SLEEP, Server, alone, as_root, clean, findings, freeze, here, host,
+                 isolate, path_of, problem, process, run, says, started)
+from harness import BUILD, LIB, MTCTL, Place, Program, equal, fact, pid_lives, run_facts, wait_for
+
+isolate()
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+@fact
+def an_active_process_is_well():
+    with Place() as place, host(place) as program:
+        path = path_of(place, program)
+        found = findings(str(program.pid), status=0)
+        equal({f["level"] for f in found.values()}, {"ok"})
+        equal({check: f["text"] for check, f in found.items()},
+              {"library": f"{LIB} is loaded", "thread": "its thread runs", "socket": path,
+               "version": "version 0.1.0", "allocator": "its allocator is libc.so.6"})
+
+
+@fact
+def programs_left_out_are_told_so():
+    with Place() as place, host(place, only="nginx,redis-*") as program:
+        process("only", "MTPRELOAD_ONLY=nginx,redis-* leaves", program=program)
+
+
+# A child that the C library does not know of, in which no thread of ours was started.
+RAW_CHILD = """
+import ctypes, os, time
+pid = ctypes.CDLL(None).syscall(56, 17, 0, 0, 0, 0)
+if pid:
+    print(pid, flush=True)
+time.sleep(1000)
+"""
+
+
+@fact
+def children_without_a_thread_are_told_so():
+    if os.uname().machine != "x86_64":
+        return
+    for settings, check, text in ((dict(fork="off"), "fork", "MTPRELOAD_FORK=off keeps"),
+                                  ({}, "thread", "has no thread of the library")):
+        with Place() as place, Program([sys.executable, "-c", RAW_CHILD], stdout=subprocess.PIPE,
+                                       env=place.environment(**settings)) as program:
+            pid = int(program.process.stdout.readline())
+            problem(check, text, of=[pid])
+            os.kill(pid, signal.SIGKILL)
+
+
+@as_root
+def a_limit_of_processes_is_named():
+    uid = random.randrange(1 << 20, 1 << 30)  # who has no other process on the whole machine
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+
+    with Place() as place, Program(SLEEP, env=place.environment(), preexec_fn=limit) as program:
+        process("limit", f"uid {uid} has 1 processes and threads, and may have 1", program=program)
+
+
+TRUSTED = """
+mount -t tmpfs tmpfs /mnt && mkdir /mnt/up /mnt/work && cp {lib} /mnt/up && chmod 4755 /mnt/up/* &&
+mount -t overlay overlay -o lowerdir={dir},upperdir=/mnt/up,workdir=/mnt/work {dir} &&
+exec setpriv --reuid {uid} --clear-groups env LD_PRELOAD=libmtpreload.so {program} 1000
+"""
+
+
+@as_root
+def a_library_that_the_loader_trusts_does_nothing_with_more_rights():
+    """The one way into such a process: without a slash, setuid, among the system's libraries."""
+    with Place() as place:
+        program = shutil.copy(shutil.which("sleep"), place.path)
+        os.chmod(program, 0o4755)
+        listed = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
+        script = TRUSTED.format(lib=LIB, uid=NOBODY, program=program,
+                                dir=os.path.dirname(re.search(r"=> (/\S+)/libc", listed).group(1) + "/"))
+        overlay = script.replace("exec setpriv", "exit 0; exec setpriv")
+        if subprocess.run(["unshare", "--mount", "sh", "-c", overlay], capture_output=True).returncode:
+            return  # no such file system here
+        with Program(["unshare", "--mount", "sh", "-c", script], env=clean()) as run_:
+            wait_for(lambda: os.readlink(f"/proc/{run_.pid}/exe") == program, "exec")
+            problem("secure", "the library does nothing there", of=[run_.pid])
+
+
+ALLOW, REFUSE, KILL = 0x7fff0000, 0x00050001, 0x80000000
+
+
+def bpf(action, *calls):
+    """A seccomp filter that does this to some calls."""
+    code = [struct.pack("=HBBI", 0x20, 0, 0, 0)]
+    for left, call in enumerate(reversed(calls)):
+        code.insert(1, struct.pack("=HBBI", 0x15, left + 1, 0, call))
+    code += [struct.pack("=HBBI", 6, 0, 0, ALLOW), struct.pack("=HBBI", 6, 0, 0, action)]
+    return b"".join(code)
+
+
+INSTALL = """
+import ctypes, sys
+def install(code, tsync):
+    class Program(ctypes.Structure):
+        _fields_ = [("count", ctypes.c_ushort), ("code", ctypes.c_char_p)]
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(38, 1, 0, 0, 0)
+    program = Program(len(code) // 8, code)
+    assert libc.syscall(317, 1, tsync, ctypes.byref(program)) == 0, ctypes.get_errno()
+"""
+
+
+@fact
+def a_filter_that_refuses_threads_is_suspected():
+    if os.uname().machine != "x86_64":
+        return
+    code = INSTALL + f"install({bpf(REFUSE, 56, 435)!r}, 0)\nimport os\nos.execvp('sleep', " \
+                     "['sleep', '1000'])\n"
+    with Place() as place, host(place, (sys.executable, "-c", code), only="sleep") as program:
+        wait_for(lambda: os.readlink(f"/proc/{program.pid}/exe").endswith("sleep"), "exec")
+        process("seccomp", "its seccomp filter may refuse threads", program=program)
+
+
+@fact
+def a_filter_that_may_kill_is_not_touched():
+    if os.uname().machine != "x86_64":
+        return
+    code = INSTALL + "sys.stdin.readline()\n" + f"install({bpf(KILL, 288)!r}, 1)\n" \
+                     "print('installed', flush=True)\nsys.stdin.readline()\n"
+    with Place() as place, Program([sys.executable, "-c", code], env=place.environment(), text=True,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
+        path_of(place, program)
+        program.process.stdin.write("go\n")
+        program.process.stdin.flush()
+        equal(program.process.stdout.readline(), "installed\n")
+        process("filter", "it was not asked anything", program=program, level="note")
+        equal(run("doctor", env=here(place)).err, "")
+        assert pid_lives(program.pid)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(place.socket(program.pid))
+            wait_for(lambda: not pid_lives(program.pid), "the filter to kill it")
+
+
+@fact
+def a_process_without_a_socket_tells_where_it_tried():
+    with Place() as place, host(place, socket="/nonexistent/x") as program:
+        found = findings(str(program.pid), status=run("doctor", str(program.pid)).status)
+        said = found.get("abstract") or found["socket"]
+        assert said["level"] != "ok" and \
+            "MTPRELOAD_SOCKET=/nonexistent/x: /nonexistent does not exist" in said["text"], found
+
+
+@as_root
+def directories_that_cannot_be_used_are_told_with_their_reasons():
+    with Place() as place:
+        file = os.path.join(place.path, "file")
+        open(file, "w").close()
+        own = f"/tmp/mtpreload-{NOBODY}"
+        os.mkdir(own, 0o700)  # root's
+        xdg = os.path.join(place.path, "xdg")
+        os.makedirs(xdg + "/mtpreload")
+        os.chown(xdg + "/mtpreload", NOBODY, NOBODY)
+        os.chmod(xdg + "/mtpreload", 0o755)
+        env = clean(LD_PRELOAD=LIB, MTPRELOAD_DIR=file, RUNTIME_DIRECTORY=place.path + ":/x",
+                    XDG_RUNTIME_DIR=xdg)
+        try:
+            with Program(SLEEP, env=env, user=NOBODY, group=NOBODY, extra_groups=[]) as program:
+                wait_for(lambda: started(program), "exec")
+                found = findings(str(program.pid), status=run("doctor", str(program.pid)).status)
+                said = found.get("abstract") or found["socket"]
+                assert said["level"] != "ok", found
+                for text in (f"{file} is no directory", f"{place.path} cannot be written by it",
+                             f"{xdg}/mtpreload is open to others", f"{own} belongs to another user"):
+                    assert text in said["text"], said
+        finally:
+            os.rmdir(own)
+
+
+@fact
+def a_process_whose_first_thread_has_ended_is_looked_at():
+    code = "import ctypes, sys, threading, time\n" \
+           "threading.Thread(target=time.sleep, args=(1000,)).start()\n" \
+           "sys.stdin.readline()\n" \
+           "ctypes.CDLL(None).syscall(60, 0)\n"
+    with Place() as place, Program([sys.executable, "-c", code], env=place.environment(),
+                                   stdin=subprocess.PIPE) as program:
+        path = path_of(place, program)
+        program.process.stdin.write(b"go\n")
+        program.process.stdin.flush()
+        wait_for(lambda: ") Z " in open(f"/proc/{program.pid}/stat").read(), "the thread's end")
+        equal(findings(str(program.pid), status=0)["socket"]["text"], path)
+
+
+@fact
+def a_process_that_has_ended_is_told_so():
+    with Program(["true"]) as program:
+        wait_for(lambda: ") Z " in open(f"/proc/{program.pid}/stat").read(), "its end")
+        done = run("doctor", str(program.pid))
+        says(done, 3, "", f"mtctl: process {program.pid} (true) has ended\n")
+
+
+@fact
+def a_stopped_process_is_told_so():
+    with Place() as place, host(place) as program:
+        path_of(place, program)
+        freeze(program)
+        process("stopped", "nothing in it answers", program=program)
+
+
+# Looks like the library at work: a thread of its name, with the library mapped.
+FAKE = """
+import ctypes, os, socket, threading, time
+def run():
+    ctypes.CDLL(None).prctl(15, b"mtpreload")
+    {what}
+    print("there", flush=True)
+    time.sleep(1000)
+threading.Thread(target=run).start()
+"""
+LISTEN = """
+    s = socket.socket(socket.AF_UNIX)
+    s.bind(os.environ["MTPRELOAD_DIR"] + "/mtpreload.%d.sock" % os.getpid())
+    s.listen(8)
+"""
+
+
+ABSTRACT = r"""
+    s = socket.socket(socket.AF_UNIX)
+    s.bind("\0mtpreload.%d" % os.getpid())
+    s.listen(8)
+    print("there", flush=True)
+    while True:
+        connection, _ = s.accept()
+        for line in connection.makefile("rb"):
+            connection.sendall(b'{"jsonrpc":"2.0","result":{"version":"0.0.1"},"id":1}\n')
+"""
+
+
+def fake(place, what, *before, **settings):
+    return Program([*before, sys.executable, "-c", FAKE.replace("{what}", what.strip())],
+                   env=place.environment(only="nobody", **settings), stdout=subprocess.PIPE)
+
+
+@fact
+def a_socket_without_a_file_is_told_and_so_is_another_version():
+    with Place() as place, fake(place, ABSTRACT, dir="/dev/null") as program:
+        program.process.stdout.readline()
+        process("abstract", "its socket has no file", "/dev/null is no directory", program=program,
+                level="note")
+        found = findings(str(program.pid), status=0)
+        equal(found["socket"]["text"], f"@mtpreload.{program.pid}")
+        equal((found["version"]["level"], found["version"]["text"]),
+              ("note", "version 0.0.1, mtctl is 0.1.0"))
+
+
+@alone
+def a_socket_of_another_network_is_told():
+    with Place() as place, fake(place, ABSTRACT, "unshare", "--net") as program:
+        program.process.stdout.readline()
+        problem("network", f"its socket is @mtpreload.{program.pid}, in another network namespace",
+                of=[program.pid])
+
+
+@fact
+def one_that_does_not_answer_is_told_so():
+    with Place() as place, fake(place, LISTEN) as program:
+        program.process.stdout.readline()
+        process("answer", "it does not answer: nothing came within 2 s", program=program)
+
+
+@fact
+def a_name_that_another_holds_is_told():
+    with Place() as place, fake(place, "") as program:
+        program.process.stdout.readline()
+        with Server(path=place.socket(program.pid)):
+            process("reach", f"process {os.getpid()} listens on {place.socket(program.pid)}",
+                    program=program, env=here(place))
+
+
+@fact
+def two_copies_are_told():
+    with Place() as place:
+        copy = shutil.copy(LIB, place.path)
+        env = dict(place.environment(), LD_PRELOAD=f"{LIB}:{copy}")
+        with Program(SLEEP, env=env) as program:
+            path_of(place, program)
+            said = process("copies", "2 copies of the library", program=program)
+            assert LIB in said["text"] and copy in said["text"], said
+
+
+@fact
+def a_replaced_library_is_told():
+    with Place() as place:
+        copy = shutil.copy(LIB, place.path)
+        with Program(SLEEP, env=dict(place.environment(), LD_PRELOAD=copy)) as program:
+            path_of(place, program)
+            os.unlink(copy)
+            process("replaced", "replaced or removed", program=program, level="note")
+
+
+@fact
+def a_process_with_an_allocator_of_its_own_is_told():
+    path = os.path.join(BUILD, "tests/host_own_malloc")
+    with Place() as place, Program([path], env=place.environment(), stdin=subprocess.PIPE) as program:
+        path_of(place, program)
+        process("allocator", "to which its calls go straight", program=program)
+
+
+@fact
+def wrong_settings_are_told():
+    with Place() as place, host(place, touch="maybe") as program:
+        path_of(place, program)
+        process("settings", "MTPRELOAD_TOUCH", program=program)
+
+
+@fact
+def a_tracer_is_named():
+    with Place() as place, host(place) as program:
+        path_of(place, program)
+        equal(LIBC.ptrace(0x4206, program.pid, None, None), 0, "PTRACE_SEIZE")
+        try:
+            process("traced", f"it is traced by {os.getpid()} (", program=program, level="note")
+        finally:
+            equal(LIBC.ptrace(0x4207, program.pid, None, None), 0, "PTRACE_INTERRUPT")
+            wait_for(lambda: "\nState:\tt" in open(f"/proc/{program.pid}/status").read(), "the stop")
+            try:
+                process("stopped", "stopped by its tracer", program=program)
+            finally:  # the stop would be taken for its end
+                equal(LIBC.ptrace(17, program.pid, None, None), 0, "PTRACE_DETACH")
+
+
+@alone
+def another_pid_namespace_is_told():
+    with Place() as place, Program(["unshare", "--pid", "--fork", "--kill-child", "env",
+                                    f"LD_PRELOAD={LIB}", f"MTPRELOAD_DIR={place.run}", *SLEEP],
+                                   env=clean()) as outer:
+        path = f"/proc/{outer.pid}/task/{outer.pid}/children"
+        pid = int(wait_for(lambda: open(path).read(), "the child").split()[0])
+        wait_for(lambda: os.path.exists(place.socket(1)), "its socket")
+        problem("namespace", "where it is 1: sockets have that number", of=[pid], level="note")
+
+
+@as_root
+def another_user_s_process_cannot_be_looked_at():
+    with Place() as place, host(place) as program:
+        path_of(place, program)
+        tool = shutil.copy(MTCTL, place.path)
+        says(run("doctor", str(program.pid), user=NOBODY, group=NOBODY, extra_groups=[], binary=tool), 3,
+             "", f"mtctl: uid {NOBODY} may not look into process {program.pid} (sleep) of uid 0 (run "
+                 "mtctl as that user, or as root)\n")
+
+
+run_facts()
