@@ -30,6 +30,7 @@ void unit_begin(void)
 	atomic_store(&budget_available_percent, 0);
 	atomic_store(&content_touch, 1);
 	atomic_store(&content_check, 0);
+	atomic_store(&test_realloc_percent, 0);
 	atomic_store(&sched_seed, 1);
 	atomic_store(&lease_ms, 0);
 	lease_renew(0);

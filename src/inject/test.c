@@ -37,19 +37,30 @@ void test_init(struct test *t, uint64_t id, const struct test_plan *plan, uint64
 	test_set_next(t, now_ns);
 }
 
-/* How long a leak takes over one chunk at the present rate. */
-static uint64_t interval_of_leak_ns(const struct test *t)
+/* How long a leak takes over its next chunk. Where its rate doubles, a large chunk may take several periods. */
+static uint64_t interval_of_leak_ns(struct test *t)
 {
-	double rate = (double)t->plan.rate_bytes;
-	uint64_t doublings;
+	double rate = (double)t->plan.rate_bytes / (double)NS_PER_S, left = (double)t->plan.max_bytes;
+	double ns = t->leak_part_ns;
 
 	if (t->plan.shape == SHAPE_STEP)
 		return 0;
 	if (t->plan.shape == SHAPE_EXP) {
-		doublings = (t->paced_ns - t->start_ns) / NS_PER_MS / t->plan.period_ms;
+		uint64_t period = clock_add_ms(0, t->plan.period_ms), since = t->paced_ns - t->start_ns;
+		uint64_t doublings = since / period, rest = period - since % period;
+
 		rate *= (double)(UINT64_C(1) << (doublings < DOUBLINGS_MAX ? doublings : DOUBLINGS_MAX));
+		for (; doublings < DOUBLINGS_MAX && left > rate * (double)rest; doublings++, rate *= 2) {
+			left -= rate * (double)rest;
+			ns += (double)rest;
+			rest = period;
+		}
 	}
-	return (uint64_t)((double)t->plan.max_bytes * (double)NS_PER_S / rate);
+	ns += left / rate;
+	if (ns >= (double)(CLOCK_NEVER / 2))
+		return CLOCK_NEVER;
+	t->leak_part_ns = ns - (double)(uint64_t)ns;
+	return (uint64_t)ns;
 }
 
 /* The first chunk is due after its interval, so that the slope begins at nothing. */
@@ -58,7 +69,8 @@ static void set_next_of_leak(struct test *t, uint64_t now_ns)
 	if (t->pool.bytes >= t->plan.total_bytes) {
 		t->due_ns = CLOCK_NEVER - 1; /* held from here on */
 	} else {
-		t->paced_ns += interval_of_leak_ns(t);
+		if (__builtin_add_overflow(t->paced_ns, interval_of_leak_ns(t), &t->paced_ns))
+			t->paced_ns = CLOCK_NEVER - 1;
 		/* What the allocator refuses is not asked for again and again. */
 		if (t->failing)
 			t->paced_ns = now_ns + LEAK_RETRY_NS;

@@ -66,6 +66,7 @@ struct test {
 	uint64_t over_ns; /* when it was stopped or ended */
 	uint64_t due_ns;
 	uint64_t paced_ns; /* when the next allocation is due, exactly; due_ns is when to look */
+	double leak_part_ns; /* of a nanosecond, beyond paced_ns: with small chunks it adds up */
 	struct prng random;
 	struct test_stats stats;
 	struct chunk_pool pool;

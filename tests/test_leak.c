@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Leaks: tests that only grow, with the time given by hand and an allocator that gives nothing away. */
+#include "base/clock.h"
+#include "host/real.h"
+#include "inject/content.h"
+#include "inject/test.h"
+#include "tests/unit.h"
+
+#define MS(n) ((n) * NS_PER_MS)
+#define KIB UINT64_C(1024)
+#define MIB (KIB * KIB)
+#define GIB (KIB * MIB)
+#define START MS(UINT64_C(5000))
+
+static uint64_t now;
+static bool refusing;
+
+static void *give_nothing(size_t size)
+{
+	static char block[64 << 10];
+
+	(void)size;
+	return refusing ? NULL : block;
+}
+
+static void take_nothing(void *at)
+{
+	(void)at;
+}
+
+static size_t measure_nothing(void *at)
+{
+	(void)at;
+	return 16;
+}
+
+static struct heap allocator;
+
+/* Ten seconds of a gigabyte a second are more than the machine has. */
+static void pretend(void)
+{
+	allocator = real;
+	atomic_store(&content_touch, 0);
+	refusing = false;
+	real.malloc = give_nothing;
+	real.free = take_nothing;
+	real.malloc_usable_size = measure_nothing;
+}
+
+/* Without giving pages back, which are not there. */
+static void free_held(struct test *t)
+{
+	struct chunk c;
+
+	while (chunk_pop(&t->pool, &c))
+		transit_release(&c);
+	real = allocator;
+}
+
+static void start(struct test *t, const struct test_plan *plan)
+{
+	pretend();
+	now = START;
+	*t = (struct test){ 0 };
+	test_init(t, 1, plan, 1, now);
+}
+
+static void tick(struct test *t)
+{
+	struct slice slice = UNIT_MUCH_TIME;
+
+	test_tick(t);
+	ck_assert(test_advance(t, &slice));
+	ck_assert_int_eq(t->phase, TEST_IDLE);
+	if (!t->ending)
+		test_set_next(t, now);
+}
+
+/* Runs what is due at `now`, but not the end. */
+static void run_due(struct test *t)
+{
+	while (!t->ending && t->due_ns <= now)
+		tick(t);
+}
+
+/* Punctually, until that long after the start. Fails where a moment finds the leak off its line. */
+static void run_until(struct test *t, uint64_t ms, double (*line)(const struct test *t, double seconds))
+{
+	while (!t->ending && t->due_ns <= START + MS(ms)) {
+		double wanted;
+
+		now = t->due_ns > now ? t->due_ns : now;
+		run_due(t);
+		wanted = line(t, (double)(now - START) / (double)NS_PER_S);
+		ck_assert_double_gt((double)t->pool.bytes, wanted - (double)t->plan.max_bytes);
+		ck_assert_double_lt((double)t->pool.bytes, wanted + (double)t->plan.max_bytes);
+	}
+}
+
+static double straight(const struct test *t, double seconds)
+{
+	return (double)t->plan.rate_bytes * seconds;
+}
+
+/* The sum over the periods that are over, and the part of this one: exact where the periods are seconds. */
+static double doubling(const struct test *t, double seconds)
+{
+	uint64_t over = (uint64_t)seconds;
+	double rate = (double)t->plan.rate_bytes * (double)(UINT64_C(1) << over);
+
+	return rate - (double)t->plan.rate_bytes + rate * (seconds - (double)over);
+}
+
+static struct test_plan leak(enum shape shape, uint64_t rate, uint64_t size, uint64_t limit, uint64_t time_ms)
+{
+	return (struct test_plan){ .min_bytes = size,
+				   .max_bytes = size,
+				   .total_bytes = limit,
+				   .time_ms = time_ms,
+				   .shape = shape,
+				   .rate_bytes = rate,
+				   .period_ms = 1000 };
+}
+
+START_TEST(rate_is_held_within_one_chunk)
+{
+	static const struct {
+		uint64_t rate, size;
+	} cases[] = {
+		{ MIB, 64 * KIB }, { 1, 1 },		 { 1, 64 * KIB },  { GIB, 64 * KIB },
+		{ 3, 7 },	   { 1000, 100 * KIB }, { 999983, 4097 }, { 30 * MIB, 100 },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct test_plan plan = leak(SHAPE_RATE, cases[i].rate, cases[i].size, UINT64_MAX, TEST_NO_END);
+		double wanted = 10 * (double)cases[i].rate, late = (double)cases[i].rate / 1000;
+		struct test t;
+
+		start(&t, &plan);
+		ck_assert_uint_ge(t.due_ns, START + NS_PER_MS); /* the slope begins at nothing */
+		run_until(&t, 10000, straight);
+		/* Chunks that take less than a millisecond come together once a millisecond. */
+		ck_assert_double_ge((double)t.pool.bytes, wanted - (double)cases[i].size - late);
+		ck_assert_double_le((double)t.pool.bytes, wanted + (double)cases[i].size);
+		ck_assert_uint_gt(t.due_ns, START + MS(10000));
+		ck_assert_uint_eq(t.stats.errors, 0);
+		ck_assert_uint_eq(t.stats.bytes, t.pool.bytes);
+		ck_assert_uint_eq(t.stats.overflows, 0);
+		free_held(&t);
+	}
+}
+END_TEST
+
+START_TEST(leak_wakes_once_a_millisecond_at_most)
+{
+	struct test_plan plan = leak(SHAPE_RATE, GIB, 64 * KIB, UINT64_MAX, TEST_NO_END);
+	unsigned wakes = 0;
+	struct test t;
+
+	for (start(&t, &plan); t.due_ns <= START + MS(100); wakes++) {
+		now = t.due_ns;
+		run_due(&t);
+	}
+	ck_assert_uint_eq(wakes, 100);
+	free_held(&t);
+}
+END_TEST
+
+START_TEST(step_takes_all_at_once_and_stays)
+{
+	struct test_plan plan = leak(SHAPE_STEP, 1, 64 * KIB, 10 * MIB + 1, TEST_NO_END);
+	struct test t;
+
+	start(&t, &plan);
+	ck_assert_uint_eq(t.due_ns, START);
+	run_due(&t);
+	ck_assert_uint_eq(t.pool.bytes, 10 * MIB + 1);
+	ck_assert_uint_eq(t.stats.calls, 161);
+	ck_assert_uint_eq(t.due_ns, CLOCK_NEVER - 1);
+	ck_assert(!t.ending);
+	free_held(&t);
+}
+END_TEST
+
+START_TEST(exp_doubles_its_rate_with_every_period)
+{
+	/* The last but one takes several periods over its first chunks. */
+	static const struct {
+		uint64_t rate, size;
+	} cases[] = { { MIB, 64 * KIB }, { 100, 1 }, { KIB, 64 * KIB }, { 1, 1000 } };
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct test_plan plan = leak(SHAPE_EXP, cases[i].rate, cases[i].size, UINT64_MAX, TEST_NO_END);
+		struct test t;
+
+		start(&t, &plan);
+		for (uint64_t s = 1; s <= 10; s++) {
+			double wanted;
+
+			run_until(&t, s * 1000, doubling);
+			now = START + MS(s * 1000);
+			run_due(&t);
+			wanted = doubling(&t, (double)s);
+			ck_assert_double_gt((double)t.pool.bytes,
+					    wanted * (1 - 1 / 500.) - (double)cases[i].size);
+			ck_assert_double_le((double)t.pool.bytes, wanted + (double)cases[i].size);
+		}
+		ck_assert_uint_gt(t.stats.calls, 0);
+		free_held(&t);
+	}
+}
+END_TEST
+
+START_TEST(exp_that_has_doubled_for_ever_stays_a_rate)
+{
+	struct test_plan plan = leak(SHAPE_EXP, 1, CHUNK_BYTES_MAX, UINT64_MAX, TEST_NO_END);
+	struct test t;
+
+	plan.period_ms = 1;
+	start(&t, &plan);
+	ck_assert_uint_gt(t.due_ns, START + MS(40)); /* 2^40 bytes a second at the most: 2^44 take 16 of them */
+	ck_assert_uint_lt(t.due_ns, START + MS(17000));
+	now = t.due_ns;
+	tick(&t);
+	ck_assert_uint_ge(t.due_ns, now + MS(15999));
+	ck_assert_uint_le(t.due_ns, now + MS(16001));
+	free_held(&t);
+}
+END_TEST
+
+START_TEST(limit_is_reached_exactly_and_held_to_the_end)
+{
+	static const struct {
+		uint64_t limit, chunks;
+	} cases[] = { { 64 * KIB, 1 }, { 100001, 2 }, { 128 * KIB, 2 }, { MIB + 1, 17 } };
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct test_plan plan = leak(SHAPE_RATE, MIB, 64 * KIB, cases[i].limit, 60000);
+		struct test t;
+
+		start(&t, &plan);
+		while (t.pool.bytes < cases[i].limit) {
+			ck_assert(!t.ending);
+			now = t.due_ns;
+			run_due(&t);
+		}
+		ck_assert_uint_eq(t.pool.bytes, cases[i].limit);
+		ck_assert_uint_eq(t.stats.calls, cases[i].chunks);
+		ck_assert_uint_eq(t.stats.overflows, 0);
+		ck_assert(t.ending);
+		ck_assert_uint_eq(t.due_ns, START + MS(60000));
+		now = t.due_ns;
+		tick(&t);
+		ck_assert_uint_eq(test_held_bytes(&t), 0);
+		ck_assert_uint_eq(t.stats.bytes, cases[i].limit);
+		ck_assert_uint_eq(budget_used(), 0);
+		real = allocator;
+	}
+}
+END_TEST
+
+START_TEST(time_ends_it_before_its_limit)
+{
+	struct test_plan plan = leak(SHAPE_RATE, MIB, 64 * KIB, UINT64_MAX, 5000);
+	struct test t;
+
+	start(&t, &plan);
+	run_until(&t, 60000, straight);
+	ck_assert(t.ending);
+	ck_assert_uint_eq(t.due_ns, START + MS(5000));
+	ck_assert_uint_eq(t.pool.bytes, 5 * MIB);
+	ck_assert_uint_eq(test_remaining_ms(&t, START + MS(2000)), 3000);
+	tick(&t);
+	ck_assert_uint_eq(test_held_bytes(&t), 0);
+	ck_assert_uint_eq(budget_used(), 0);
+	real = allocator;
+}
+END_TEST
+
+START_TEST(what_was_refused_is_asked_for_again_after_100_ms)
+{
+	static const uint64_t rates[] = { 1, MIB, GIB };
+
+	for (size_t i = 0; i < COUNT(rates); i++) {
+		struct test_plan plan = leak(SHAPE_RATE, rates[i], 64 * KIB, UINT64_MAX, TEST_NO_END);
+		struct test t;
+
+		start(&t, &plan);
+		refusing = true;
+		for (uint64_t tries = 1; tries <= 3; tries++) {
+			now = t.due_ns;
+			tick(&t);
+			ck_assert_uint_eq(t.due_ns, now + MS(100));
+			ck_assert_uint_eq(t.stats.errors, tries);
+		}
+		refusing = false;
+		now = t.due_ns;
+		tick(&t);
+		ck_assert_uint_eq(t.stats.errors, 3);
+		ck_assert_uint_eq(t.stats.calls, 4);
+		ck_assert_uint_eq(t.pool.bytes, 64 * KIB);
+		free_held(&t);
+	}
+}
+END_TEST
+
+/* The budget says the same of a step, which has no interval that could hold it up. */
+START_TEST(step_beyond_the_budget_is_asked_for_ten_times_a_second)
+{
+	struct test_plan plan = leak(SHAPE_STEP, 1, 64 * KIB, MIB, TEST_NO_END);
+	struct test t;
+
+	atomic_store(&budget_max_bytes, 600 * KIB);
+	start(&t, &plan);
+	for (unsigned tries = 1; tries <= 10; tries++) {
+		now = t.due_ns;
+		run_due(&t);
+		ck_assert_uint_eq(t.pool.bytes, 576 * KIB);
+		ck_assert_uint_eq(t.stats.errors, tries);
+	}
+	ck_assert_uint_eq(t.due_ns, START + MS(1000));
+	atomic_store(&budget_max_bytes, 0);
+	now = t.due_ns;
+	run_due(&t);
+	ck_assert_uint_eq(t.pool.bytes, MIB);
+	free_held(&t);
+}
+END_TEST
+
+START_TEST(lateness_up_to_100_ms_is_caught_up)
+{
+	struct test_plan plan = leak(SHAPE_RATE, MIB, KIB, UINT64_MAX, TEST_NO_END);
+	struct test t;
+
+	start(&t, &plan);
+	now = START + MS(100);
+	run_due(&t);
+	ck_assert_uint_eq(t.pool.bytes, 102 * KIB); /* of 102.4 */
+	free_held(&t);
+}
+END_TEST
+
+START_TEST(lateness_beyond_100_ms_is_not_caught_up)
+{
+	struct test_plan plan = leak(SHAPE_RATE, MIB, KIB, UINT64_MAX, TEST_NO_END);
+	struct test t;
+
+	start(&t, &plan);
+	now = START + MS(10000);
+	run_due(&t);
+	ck_assert_uint_ge(t.pool.bytes, 102 * KIB);
+	ck_assert_uint_le(t.pool.bytes, 104 * KIB);
+	ck_assert_uint_gt(t.due_ns, now);
+	free_held(&t);
+}
+END_TEST
+
+START_TEST(endless_leak_has_nothing_remaining)
+{
+	struct test_plan plan = leak(SHAPE_RATE, MIB, 64 * KIB, UINT64_MAX, TEST_NO_END);
+	struct test t;
+
+	start(&t, &plan);
+	ck_assert_uint_eq(test_remaining_ms(&t, START), 0);
+	ck_assert_uint_eq(test_remaining_ms(&t, START + MS(1000000)), 0);
+	ck_assert_uint_eq(test_run_ms(&t, START + MS(1000000)), 1000000);
+	ck_assert(!t.ending);
+	real = allocator;
+}
+END_TEST
+
+/* At a byte a second, 16 TiB take longer than the clock counts: not due, rather than due at once. */
+START_TEST(chunk_beyond_the_clock_is_never_due)
+{
+	static const enum shape shapes[] = { SHAPE_RATE, SHAPE_EXP };
+
+	for (size_t i = 0; i < COUNT(shapes); i++) {
+		struct test_plan plan = leak(shapes[i], 1, CHUNK_BYTES_MAX, UINT64_MAX, 1000);
+		struct test t;
+
+		plan.period_ms = UINT64_MAX;
+		start(&t, &plan);
+		ck_assert(t.ending);
+		ck_assert_uint_eq(t.due_ns, START + MS(1000));
+		plan.time_ms = TEST_NO_END;
+		start(&t, &plan);
+		ck_assert(!t.ending);
+		ck_assert_uint_eq(t.due_ns, CLOCK_NEVER - 1);
+		real = allocator;
+	}
+}
+END_TEST
+
+UNIT_SUITE(leak, rate_is_held_within_one_chunk, leak_wakes_once_a_millisecond_at_most,
+	   step_takes_all_at_once_and_stays, exp_doubles_its_rate_with_every_period,
+	   exp_that_has_doubled_for_ever_stays_a_rate, limit_is_reached_exactly_and_held_to_the_end,
+	   time_ends_it_before_its_limit, what_was_refused_is_asked_for_again_after_100_ms,
+	   step_beyond_the_budget_is_asked_for_ten_times_a_second, lateness_up_to_100_ms_is_caught_up,
+	   lateness_beyond_100_ms_is_not_caught_up, endless_leak_has_nothing_remaining,
+	   chunk_beyond_the_clock_is_never_due)
