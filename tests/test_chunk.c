@@ -3,6 +3,10 @@
    Addresses and sizes are made up; nothing here is allocated but records. */
 #include "inject/chunk.h"
 
+#include <string.h>
+#include <unistd.h>
+
+#include "host/real.h"
 #include "tests/unit.h"
 
 #define SEVERAL_SEGMENTS 100
@@ -113,14 +117,14 @@ START_TEST(taking_all_in_a_walk_empties_the_pool)
 	struct chunk_pool pool = { 0 };
 	struct chunk_cursor at = { 0 };
 	struct chunk c;
-	uint64_t next = SEVERAL_SEGMENTS, before = chunk_record_bytes();
+	uint64_t left = SEVERAL_SEGMENTS, before = chunk_record_bytes();
 
 	push(&pool, 1, SEVERAL_SEGMENTS);
 	while (chunk_prev(&pool, &at, &c)) {
-		check_chunk(&c, next--);
+		check_chunk(&c, left--);
 		chunk_take(&pool, &at);
 	}
-	ck_assert_uint_eq(next, 0);
+	ck_assert_uint_eq(left, 0);
 	check_and_empty(&pool, NULL, 0);
 	ck_assert_uint_eq(chunk_record_bytes(), before);
 	push(&pool, 7, 7); /* and it can be used again */
@@ -261,8 +265,223 @@ START_TEST(drain_takes_some_of_the_oldest_then_the_newest)
 }
 END_TEST
 
+/* A model of watched walks: the chunks that one of them has still to meet are those older than the
+   last it met, whatever has left. */
+#define WALKS 3
+
+struct walk {
+	struct chunk_cursor at;
+	uint64_t below; /* it meets only numbers below this one */
+	uint64_t met;   /* the number that it has met last; 0: none */
+};
+
+static void begin_walk(struct walk *w, const struct chunk_pool *pool, uint64_t newest)
+{
+	struct chunk c;
+
+	chunk_unwatch(&w->at);
+	*w = (struct walk){ .below = newest + 1 };
+	chunk_watch(&w->at);
+	if (!chunk_prev(pool, &w->at, &c)) { /* what it may meet is settled by its first step */
+		w->below = 0;
+		return;
+	}
+	w->below = w->met = c.size;
+}
+
+/* The place in the model of the newest that is older than `below`; count where there is none. */
+static uint64_t place_below(const uint64_t *model, uint64_t count, uint64_t below)
+{
+	for (uint64_t i = count; i-- > 0;)
+		if (model[i] < below)
+			return i;
+	return count;
+}
+
+static void step_walk(struct walk *w, const struct chunk_pool *pool, const uint64_t *model, uint64_t count)
+{
+	uint64_t place = place_below(model, count, w->below);
+	struct chunk c;
+
+	if (chunk_prev(pool, &w->at, &c)) {
+		ck_assert_uint_lt(place, count);
+		check_chunk(&c, model[place]);
+		w->below = w->met = c.size;
+		ck_assert(!w->at.gone);
+	} else {
+		ck_assert_uint_eq(place, count);
+		w->below = w->met = 0;
+	}
+}
+
+/* Takes one out at either end or in the middle; returns its place in the model. */
+static uint64_t take_anywhere(struct chunk_pool *pool, struct prng *random, const uint64_t *model, uint64_t count)
+{
+	struct chunk_cursor at;
+	struct chunk c;
+
+	switch (prng_range(random, 0, 2)) {
+	case 0:
+		ck_assert(chunk_pop(pool, &c));
+		break;
+	case 1:
+		pool->drained = 1024; /* has taken enough of the oldest */
+		ck_assert(chunk_drain(pool, &c));
+		break;
+	default:
+		ck_assert(chunk_pick(pool, prng_next(random), &at, &c));
+		chunk_take(pool, &at);
+	}
+	return place_below(model, count, c.size + 1);
+}
+
+START_TEST(watched_walks_meet_what_is_left_and_nothing_new)
+{
+	struct prng random = unit_random("watched_walks_meet_what_is_left_and_nothing_new");
+	uint64_t model[400], count = 0, number = 0;
+	struct walk walks[WALKS] = { 0 };
+	struct chunk_pool pool = { 0 };
+	struct chunk c;
+
+	for (int round = 0; round < 100000; round++) {
+		struct walk *w = &walks[prng_range(&random, 0, WALKS - 1)];
+		uint64_t what = prng_range(&random, 0, 99), place, taken;
+
+		if (what < 2) {
+			begin_walk(w, &pool, number);
+		} else if (what < 40) {
+			if (w->at.started)
+				step_walk(w, &pool, model, count);
+		} else if (what < 70) {
+			for (uint64_t n = prng_range(&random, 1, 3); n && count < COUNT(model); n--) {
+				model[count++] = ++number;
+				push(&pool, number, number);
+			}
+		} else if (count) {
+			/* Now and then nearly all go at once. */
+			for (uint64_t n = prng_range(&random, 0, 200) ? 2 : count; n && count; n--) {
+				place = take_anywhere(&pool, &random, model, count);
+				taken = model[place];
+				memmove(&model[place], &model[place + 1],
+					(--count - place) * sizeof(model[0]));
+				for (size_t i = 0; i < WALKS; i++) {
+					if (walks[i].met != taken)
+						continue;
+					ck_assert(walks[i].at.gone);
+					walks[i].met = 0;
+				}
+			}
+		}
+		for (size_t i = 0; i < WALKS; i++)
+			ck_assert(!walks[i].met || !walks[i].at.gone);
+		ck_assert_uint_eq(pool.chunks, count);
+	}
+	for (size_t i = 0; i < WALKS; i++)
+		chunk_unwatch(&walks[i].at);
+	while (chunk_pop(&pool, &c))
+		continue;
+}
+END_TEST
+
+START_TEST(mark_stores_the_flags_of_the_chunk_met_last)
+{
+	struct chunk_pool pool = { 0 };
+	struct chunk_cursor at = { 0 };
+	struct chunk c;
+
+	push(&pool, 1, 50);
+	for (int i = 0; i < 20; i++)
+		ck_assert(chunk_prev(&pool, &at, &c));
+	chunk_mark(&at, CHUNK_MAPPED | CHUNK_DAMAGED);
+	for (uint64_t n = 1; n <= 50; n++) {
+		ck_assert(chunk_pop(&pool, &c));
+		if (n != 31)
+			check_chunk(&c, n);
+		else
+			ck_assert_uint_eq(c.flags, CHUNK_MAPPED | CHUNK_DAMAGED);
+	}
+}
+END_TEST
+
+START_TEST(pick_reaches_every_chunk_and_each_as_often)
+{
+	const uint64_t picks = 400;
+	struct chunk_pool pool = { 0 };
+	unsigned hits[SEVERAL_SEGMENTS + 1] = { 0 };
+	struct chunk_cursor at;
+	struct chunk c;
+
+	ck_assert(!chunk_pick(&pool, 7, &at, &c));
+	push(&pool, 1, SEVERAL_SEGMENTS);
+	for (uint64_t n = 1; n <= 10; n++)
+		ck_assert(chunk_pop(&pool, &c));
+	for (uint64_t random = 0; random < picks * pool.chunks; random++) {
+		ck_assert(chunk_pick(&pool, random, &at, &c));
+		check_chunk(&c, c.size);
+		hits[c.size]++;
+	}
+	for (uint64_t n = 11; n <= SEVERAL_SEGMENTS; n++)
+		ck_assert_uint_eq(hits[n], picks);
+	while (pool.chunks) { /* and the cursor is at the chunk */
+		ck_assert(chunk_pick(&pool, pool.chunks * 7 / 3, &at, &c));
+		ck_assert_uint_gt(hits[c.size], 0);
+		hits[c.size] = 0;
+		chunk_take(&pool, &at);
+	}
+	ck_assert(!chunk_pick(&pool, 0, &at, &c));
+}
+END_TEST
+
+START_TEST(pick_looks_at_some_thousand_of_the_newest)
+{
+	const uint64_t count = 100000;
+	struct chunk_pool pool = { 0 };
+	uint64_t oldest = count;
+	struct chunk_cursor at;
+	struct chunk c;
+
+	push(&pool, 1, count);
+	for (uint64_t random = 0; random < 10000; random++) {
+		ck_assert(chunk_pick(&pool, random, &at, &c));
+		oldest = c.size < oldest ? c.size : oldest;
+	}
+	ck_assert_uint_eq(oldest, count - 256 * 35 + 1);
+	while (chunk_pop(&pool, &c))
+		continue;
+}
+END_TEST
+
+/* Mapped chunks count in whole pages; what was not stored to is not resident. */
+START_TEST(pool_tells_requested_allocated_and_resident_apart)
+{
+	const struct chunk mapped = { .addr = (void *)16, .size = 5000, .flags = CHUNK_MAPPED | CHUNK_TOUCHED };
+	struct chunk_pool pool = { 0 };
+	uint64_t page = (uint64_t)getpagesize(), pages = (5000 + page - 1) / page * page;
+	struct chunk heap = { .addr = real.malloc(1001), .size = 1001 }, c;
+	uint64_t usable = real.malloc_usable_size(heap.addr);
+
+	ck_assert_int_eq(chunk_push(&pool, &heap), 0);
+	ck_assert_uint_eq(pool.bytes, 1001);
+	ck_assert_uint_eq(pool.allocated, usable);
+	ck_assert_uint_eq(pool.resident, 0);
+	ck_assert_int_eq(chunk_push(&pool, &mapped), 0);
+	ck_assert_uint_eq(pool.bytes, 6001);
+	ck_assert_uint_eq(pool.allocated, usable + pages);
+	ck_assert_uint_eq(pool.resident, pages);
+	ck_assert(chunk_pop(&pool, &c));
+	real.free(c.addr);
+	ck_assert_uint_eq(pool.allocated, pages);
+	ck_assert_uint_eq(pool.resident, pages);
+	ck_assert(chunk_pop(&pool, &c));
+	ck_assert_uint_eq(pool.allocated, 0);
+	ck_assert_uint_eq(pool.resident, 0);
+}
+END_TEST
+
 UNIT_SUITE(chunk, pop_takes_the_oldest_first, drain_takes_some_of_the_oldest_then_the_newest, walk_goes_from_newest_to_oldest,
 	   taking_from_the_middle_leaves_the_others_in_order, taking_all_in_a_walk_empties_the_pool,
 	   random_takes_and_pops_agree_with_a_plain_list,
 	   splice_appends_in_order_and_makes_cursors_stale, sizes_above_4_gib_are_exact,
-	   record_costs_at_most_16_bytes)
+	   record_costs_at_most_16_bytes, watched_walks_meet_what_is_left_and_nothing_new,
+	   mark_stores_the_flags_of_the_chunk_met_last, pick_reaches_every_chunk_and_each_as_often,
+	   pick_looks_at_some_thousand_of_the_newest, pool_tells_requested_allocated_and_resident_apart)

@@ -68,14 +68,14 @@ static void measure(struct chunk_pool *pool, const struct chunk *c, int sign)
 }
 
 /* A record is about to leave its segment. */
-static void tell_watched(const struct chunk_segment *s, unsigned index, bool moves_others)
+static void tell_watched(const struct chunk_segment *s, unsigned index, bool lowers_others)
 {
 	for (struct chunk_cursor *at = watched; at; at = at->next_watched) {
 		if (at->segment != s)
 			continue;
 		if (at->index == index)
 			at->gone = true;
-		else if (moves_others && at->index > index)
+		else if (lowers_others && at->index > index)
 			at->index--;
 	}
 }
@@ -170,7 +170,8 @@ static bool pop_newest(struct chunk_pool *pool, struct chunk *c)
 
 	if (!s)
 		return false;
-	tell_watched(s, s->end - 1u, false);
+	/* A cursor above has to come down, or it would meet what is pushed there next. */
+	tell_watched(s, s->end - 1u, true);
 	get(s, --s->end, c);
 	forget(pool, c);
 	if (s->first == s->end)
