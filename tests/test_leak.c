@@ -53,7 +53,7 @@ static void free_held(struct test *t)
 	struct chunk c;
 
 	while (chunk_pop(&t->pool, &c))
-		transit_release(&c);
+		transit_release(&c, false);
 	real = allocator;
 }
 

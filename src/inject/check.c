@@ -60,7 +60,7 @@ static void note(struct job *j, size_t offset)
 	j->damaged++;
 	if (walk.found < CHECK_FINDINGS_MAX)
 		findings[walk.found++] = (struct finding){
-			.test = t ? t->id : 0,
+			.test = walk.test == SCHED_NEWEST ? 0 : walk.test, /* which may have been destroyed */
 			.chunk = walk.place - 1,
 			.address = walk.chunk.addr,
 			.offset = offset,
