@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "host/real.h"
@@ -226,7 +227,124 @@ START_TEST(cancelled_chunk_leaves_nothing_pending)
 }
 END_TEST
 
+/* By kind: its flags where pages are touched, and with the pattern. */
+static const struct {
+	enum kind kind;
+	unsigned touched, patterned;
+} kinds[] = {
+	{ KIND_HEAP, CHUNK_TOUCHED, CHUNK_TOUCHED | CHUNK_PATTERN },
+	{ KIND_UNTOUCHED, 0, 0 },
+	{ KIND_MMAP, CHUNK_MAPPED | CHUNK_TOUCHED, CHUNK_MAPPED | CHUNK_TOUCHED | CHUNK_PATTERN },
+	{ KIND_SHMEM, CHUNK_MAPPED | CHUNK_TOUCHED, CHUNK_MAPPED | CHUNK_TOUCHED | CHUNK_PATTERN },
+};
+
+/* No page of the range is mapped any more. */
+static bool is_unmapped(void *addr, size_t size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	for (size_t at = 0; at < size; at += page)
+		if (msync((char *)addr + at, 1, MS_ASYNC) == 0 || errno != ENOMEM)
+			return false;
+	return true;
+}
+
+START_TEST(kinds_come_in_as_what_they_are_and_leave_nothing)
+{
+	static const size_t lengths[] = { 1, 4096, 5000, PART + 1, 4 << 20 };
+	const struct slice slices[] = { UNIT_MUCH_TIME, UNIT_NO_TIME };
+
+	for (unsigned i = 0; i < COUNT(kinds) * COUNT(lengths) * 8; i++) {
+		size_t size = lengths[i / 8 % COUNT(lengths)];
+		unsigned kind = i / 8 / COUNT(lengths);
+		bool check = i & 1, for_good = i & 2;
+		struct slice slice = slices[i >> 2 & 1];
+		struct transit t = { 0 };
+		void *addr;
+
+		atomic_store(&content_check, check);
+		ck_assert_int_eq(transit_in(&t, size, kinds[kind].kind, NULL), 0);
+		ck_assert_uint_eq(budget_used(), size);
+		while (!transit_in_step(&t, &slice))
+			continue;
+		ck_assert_uint_eq(t.chunk.flags, check ? kinds[kind].patterned : kinds[kind].touched);
+		if (t.chunk.flags & CHUNK_PATTERN)
+			ck_assert_uint_eq(content_verify(t.chunk.addr, 0, size), SIZE_MAX);
+		addr = t.chunk.addr;
+		if (t.chunk.flags & CHUNK_MAPPED)
+			ck_assert(!is_unmapped(addr, 1));
+		ck_assert_uint_eq(go_out(&t, for_good, slice), 0);
+		if (kinds[kind].touched & CHUNK_MAPPED)
+			ck_assert(is_unmapped(addr, size));
+	}
+}
+END_TEST
+
+START_TEST(untouched_stays_so_whatever_the_settings_say)
+{
+	struct transit t = { 0 };
+	struct slice slice = UNIT_NO_TIME;
+
+	atomic_store(&content_check, 1);
+	ck_assert_int_eq(transit_in(&t, 64 << 20, KIND_UNTOUCHED, NULL), 0);
+	ck_assert(transit_in_step(&t, &slice));
+	ck_assert(!middle_is_resident(&t));
+	go_out(&t, true, UNIT_MUCH_TIME);
+}
+END_TEST
+
+START_TEST(mappings_are_touched_as_touch_says)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		struct slice slice = UNIT_MUCH_TIME;
+		struct transit t = { 0 };
+
+		atomic_store(&content_touch, i % 2);
+		ck_assert_int_eq(transit_in(&t, 1 << 20, i / 2 ? KIND_SHMEM : KIND_MMAP, NULL), 0);
+		ck_assert(transit_in_step(&t, &slice));
+		ck_assert_int_eq(middle_is_resident(&t), i % 2);
+		ck_assert_uint_eq(t.chunk.flags, CHUNK_MAPPED | (i % 2 ? CHUNK_TOUCHED : 0));
+		go_out(&t, true, UNIT_MUCH_TIME);
+	}
+}
+END_TEST
+
+START_TEST(mapping_that_the_system_refuses_takes_nothing)
+{
+	struct rlimit before, limit;
+	struct transit t = { 0 };
+
+	getrlimit(RLIMIT_AS, &before);
+	limit = before;
+	limit.rlim_cur = (rlim_t)1 << 40;
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
+	ck_assert_int_eq(transit_in(&t, CHUNK_BYTES_MAX, KIND_SHMEM, NULL), -ENOMEM);
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &before), 0);
+	ck_assert_int_eq(t.stage, TRANSIT_IDLE);
+	ck_assert_uint_eq(budget_used(), 0);
+	atomic_store(&budget_max_bytes, 4096);
+	ck_assert_int_eq(transit_in(&t, 4097, KIND_MMAP, NULL), -EDQUOT);
+	ck_assert_uint_eq(budget_used(), 0);
+}
+END_TEST
+
+START_TEST(damaged_mapping_is_counted)
+{
+	struct slice slice = UNIT_MUCH_TIME;
+	struct transit t = { 0 };
+
+	atomic_store(&content_check, 1);
+	ck_assert_int_eq(transit_in(&t, 1 << 20, KIND_SHMEM, NULL), 0);
+	ck_assert(transit_in_step(&t, &slice));
+	((char *)t.chunk.addr)[(1 << 20) - 1] ^= 1;
+	ck_assert_uint_eq(go_out(&t, true, UNIT_NO_TIME), 1);
+}
+END_TEST
+
 UNIT_SUITE(transit, chunk_goes_in_and_out_whole_or_in_parts, damaged_chunk_is_counted_once,
 	   half_filled_chunk_has_no_pattern_yet, touch_decides_whether_pages_are_resident,
 	   refusals_take_nothing, drain_empties_a_pool,
-	   interrupted_chunk_is_adopted_in_any_stage, cancelled_chunk_leaves_nothing_pending)
+	   interrupted_chunk_is_adopted_in_any_stage, cancelled_chunk_leaves_nothing_pending,
+	   kinds_come_in_as_what_they_are_and_leave_nothing, untouched_stays_so_whatever_the_settings_say,
+	   mappings_are_touched_as_touch_says, mapping_that_the_system_refuses_takes_nothing,
+	   damaged_mapping_is_counted)

@@ -332,13 +332,17 @@ static bool resize_step(struct job *j, struct slice *slice)
 	if (j->moving.stage == TRANSIT_IDLE) {
 		if (j->cancelled)
 			return true;
-		if (!chunk_pick(&hand_pool, prng_next(&sizes), &at, &c) ||
-		    transit_resize(&j->moving, &c, j->left, j->why) < 0) {
+		if (!chunk_pick(&hand_pool, prng_next(&sizes), &at, &c)) {
 			j->errors++;
 			return true;
 		}
-		chunk_take(&hand_pool, &at);
 		j->bytes = c.size;
+		if (transit_resize(&j->moving, &c, j->left, j->why) < 0) {
+			j->errors++;
+			j->chunks++;
+			return true;
+		}
+		chunk_take(&hand_pool, &at);
 	}
 	if (!transit_resize_step(&j->moving, slice, &j->errors, &j->damaged))
 		return false;
