@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* mt.mem_alloc, mem_free, mem_used, mem_rnd_alloc and mt.reset: what they answer. */
+/* mt.mem_alloc, mem_free, mem_used, mem_rnd_alloc, mem_realloc, mem_check and mt.reset: what they answer. */
 #include <stdio.h>
 
 #include "host/real.h"
 #include "inject/budget.h"
+#include "inject/content.h"
 #include "inject/hand.h"
 #include "inject/sched.h"
 #include "tests/recorder.h"
@@ -119,7 +120,69 @@ START_TEST(reset_takes_everything_back)
 }
 END_TEST
 
+static void *refuse(void *at, size_t size)
+{
+	(void)at;
+	(void)size;
+	return NULL;
+}
+
+START_TEST(realloc_resizes_a_chunk_of_the_hand_pool)
+{
+	void *(*before)(void *, size_t) = real.realloc;
+
+	recorder_expect_beginning("mt.mem_realloc 0", "400 invalid parameter values: size 0 would free it");
+	recorder_expect_beginning("mt.mem_realloc", "400 error at parameter 0: ");
+	recorder_expect_beginning("mt.mem_realloc 1 k k", "400 too many arguments: 'k'");
+	recorder_expect_beginning("mt.mem_realloc 10 k", "400 nothing to resize (mt.mem_alloc ");
+	recorder_expect("mt.mem_alloc 100", "");
+	recorder_expect("mt.mem_realloc 10 k", "");
+	recorder_expect("mt.mem_used", "10240");
+	recorder_expect("mt.mem_realloc 1", "");
+	recorder_expect("mt.mem_used", "1");
+	recorder_expect("mt.mem_realloc 16t", "400 memory allocation failed: the allocator refused, and a chunk "
+					      "of 1 bytes stays as it was");
+	real.realloc = refuse;
+	recorder_expect("mt.mem_realloc 2", "400 memory allocation failed: the allocator refused, and a chunk "
+					    "of 1 bytes stays as it was");
+	real.realloc = before;
+	atomic_store(&budget_max_bytes, 1000);
+	recorder_expect("mt.mem_realloc 1001", "400 memory allocation failed: 1000 bytes asked, 1 held, "
+					       "max_bytes is 1000");
+	recorder_expect("mt.mem_realloc 1000", "");
+	recorder_expect("mt.mem_free", "1000");
+}
+END_TEST
+
+START_TEST(check_answers_what_it_found)
+{
+	struct chunk_cursor at = { 0 };
+	char expected[200];
+	struct chunk c;
+	unsigned char *byte;
+
+	recorder_expect("mt.mem_check", "{chunks=0 damaged=0 list=[]}");
+	recorder_expect("mt.mem_alloc 10", "");
+	recorder_expect("mt.mem_check", "{chunks=0 damaged=0 list=[]}");
+	atomic_store(&content_check, 1);
+	recorder_expect("mt.mem_alloc 100", "");
+	recorder_expect("mt.mem_alloc 200", "");
+	recorder_expect("mt.mem_check", "{chunks=2 damaged=0 list=[]}");
+	ck_assert(chunk_prev(&hand_pool, &at, &c) && chunk_prev(&hand_pool, &at, &c));
+	byte = (unsigned char *)c.addr + 9;
+	*byte ^= 1;
+	snprintf(expected, sizeof(expected),
+		 "{chunks=2 damaged=1 list=[{test=0 chunk=1 address='%p' offset=9 expected=%d found=%d}]}", c.addr,
+		 *byte ^ 1, *byte);
+	recorder_expect("mt.mem_check", expected);
+	recorder_expect("mt.mem_check", expected);
+	recorder_expect_beginning("mt.mem_check 1", "400 too many arguments: '1'");
+	recorder_expect("mt.mem_used", "310");
+}
+END_TEST
+
 UNIT_SUITE(cmd_mem, allocated_bytes_are_used_until_freed, free_answers_in_the_unit_given_rounded_down,
 	   free_frees_as_the_original_does, random_allocation_is_exactly_the_total,
 	   sizes_that_cannot_be_are_refused, what_the_limit_forbids_is_refused_as_a_whole,
-	   what_succeeded_before_a_failure_stays, reset_takes_everything_back)
+	   what_succeeded_before_a_failure_stays, reset_takes_everything_back,
+	   realloc_resizes_a_chunk_of_the_hand_pool, check_answers_what_it_found)
