@@ -122,12 +122,16 @@ def a_trim_gives_back_what_redis_itself_has_freed():
         with socket.socket(socket.AF_UNIX) as s:
             s.connect(redis.socket)
             file = s.makefile("rwb")
+            file.write(b"CONFIG SET jemalloc-bg-thread no\r\n")  # which would do it by and by
             for i in range(50000):
                 file.write(b"SET key%d %s\r\n" % (i, b"x" * 1000))
-            file.write(b"FLUSHALL SYNC\r\n")
+            for i in range(50000):
+                file.write(b"DEL key%d\r\n" % i)
             file.flush()
             for _ in range(50001):
                 equal(file.readline(), b"+OK\r\n")
+            for _ in range(50000):
+                equal(file.readline(), b":1\r\n")
         got = value(redis.control, "mt.mem_trim")
         equal(got["how"], "mallctl")
         assert got["resident_before"] - got["resident_after"] > 20 * MIB, got

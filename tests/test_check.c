@@ -185,7 +185,7 @@ static void take_one(struct chunk_pool *pool, struct prng *random)
 		ck_assert(chunk_pick(pool, prng_next(random), &at, &c));
 		chunk_take(pool, &at);
 	}
-	transit_release(&c);
+	transit_release(&c, false);
 }
 
 /* Of what is damaged, all that is still there at the end has been met. */

@@ -50,7 +50,7 @@ START_TEST(words_and_sizes_reach_the_plan)
 		{ "rate=3k kind=untouched time=10m",
 		  { .rate_bytes = 3 * KIB, .total_bytes = UINT64_MAX, .max_bytes = MIB, .shape = SHAPE_RATE,
 		    .kind = KIND_UNTOUCHED, .time_ms = 600000 } },
-		{ "1 100 2 exp 2s mmap 1h m",
+		{ "1 100 2 exp 2s mmap thread 1h m",
 		  { .rate_bytes = MIB, .total_bytes = 100 * MIB, .max_bytes = 2 * MIB, .shape = SHAPE_EXP,
 		    .kind = KIND_MMAP, .time_ms = 3600000, .period_ms = 2000 } },
 		{ "1g size=1 shape=rate kind=heap",
@@ -111,8 +111,8 @@ START_TEST(what_cannot_be_is_refused_and_changes_nothing)
 		{ "1m period=1s", "400 invalid time intervals values: only shape=exp ", "" },
 		{ "1m 1m shape=step period=1s", "400 invalid time intervals values: only shape=exp ", "" },
 		{ "1m time=0", "400 invalid time intervals values: time 0 ", "from 1 ms" },
-		{ "1m time=soon", "400 error at parameter 6: ", "time 'soon'" },
-		{ "1 1 1 rate 1s heap 1s k more", "400 too many arguments: 'more' ", "usage: mt.leak_start" },
+		{ "1m time=soon", "400 error at parameter 7: ", "time 'soon'" },
+		{ "1 1 1 rate 1s heap thread 1s k more", "400 too many arguments: 'more' ", "usage: mt.leak_start" },
 		{ "1m rat=1", "400 unknown argument: 'rat' ", "usage: mt.leak_start" },
 		{ "rate=1m rate=2m", "400 argument given twice: 'rate' ", "" },
 		{ "1m 1m x", "400 error at parameter 2: ", "size 'x'" },
@@ -147,7 +147,7 @@ START_TEST(leak_is_listed_stopped_and_destroyed_as_a_test)
 	ck_assert_ptr_nonnull(strstr(recorder_call(line), " remaining_s=0 allocations=2 errors=0 overflows=0 "
 							  "total_alloc=100 min=64 max=64 total=100 "));
 	ck_assert_ptr_nonnull(strstr(recorder_call(line), " held=100 "));
-	ck_assert_ptr_nonnull(strstr(recorder_call(line), " shape='step' kind='heap' state='running' "));
+	ck_assert_ptr_nonnull(strstr(recorder_call(line), " shape='step' kind='heap' where='thread' pending=0 state='running' "));
 	snprintf(line, sizeof(line), "mt.mem_test_stop %" PRIu64, id);
 	recorder_expect(line, "");
 	recorder_expect("mt.mem_used k", "100");
@@ -168,13 +168,13 @@ START_TEST(kinds_and_shapes_are_listed_by_their_words)
 	static const char *const shapes[] = { "rate", "exp period=1s" };
 
 	for (size_t i = 0; i < 2 * COUNT(kinds); i++) {
-		char line[120], wanted[80];
+		char line[120], wanted[120];
 		uint64_t id;
 
 		snprintf(line, sizeof(line), "1 kind=%s shape=%s", kinds[i / 2], shapes[i % 2]);
 		id = start(line)->id;
 		snprintf(line, sizeof(line), "mt.mem_test_list %" PRIu64, id);
-		snprintf(wanted, sizeof(wanted), " shape='%.*s' kind='%s' state='running' ",
+		snprintf(wanted, sizeof(wanted), " shape='%.*s' kind='%s' where='thread' pending=0 state='running' ",
 			 (int)strcspn(shapes[i % 2], " "), shapes[i % 2], kinds[i / 2]);
 		ck_assert_msg(strstr(recorder_call(line), wanted), "%s: no %s", recorder_call(line), wanted);
 	}

@@ -19,7 +19,7 @@ static struct chunk come_in(size_t size)
 	struct transit t = { 0 };
 	struct slice slice = UNIT_MUCH_TIME;
 
-	ck_assert_int_eq(transit_in(&t, size, KIND_HEAP, NULL), 0);
+	ck_assert_int_eq(transit_in(&t, &(struct want){ .size = size, .kind = KIND_HEAP }, NULL), 0);
 	ck_assert(transit_in_step(&t, &slice));
 	return t.chunk;
 }
@@ -199,8 +199,6 @@ START_TEST(job_resizes_one_chunk_of_the_hand_pool)
 	ck_assert_uint_eq(j.errors, 0);
 	ck_assert_uint_eq(hand_pool.chunks, 5);
 	ck_assert_uint_eq(hand_pool.bytes, 400 + 1000000);
-	ck_assert_uint_eq(hand_pool.allocated >= hand_pool.bytes, 1);
-	ck_assert_uint_eq(hand_pool.resident, hand_pool.allocated);
 }
 END_TEST
 

@@ -263,7 +263,7 @@ START_TEST(kinds_come_in_as_what_they_are_and_leave_nothing)
 		void *addr;
 
 		atomic_store(&content_check, check);
-		ck_assert_int_eq(transit_in(&t, size, kinds[kind].kind, NULL), 0);
+		ck_assert_int_eq(transit_in(&t, &(struct want){ .size = size, .kind = kinds[kind].kind }, NULL), 0);
 		ck_assert_uint_eq(budget_used(), size);
 		while (!transit_in_step(&t, &slice))
 			continue;
@@ -286,7 +286,7 @@ START_TEST(untouched_stays_so_whatever_the_settings_say)
 	struct slice slice = UNIT_NO_TIME;
 
 	atomic_store(&content_check, 1);
-	ck_assert_int_eq(transit_in(&t, 64 << 20, KIND_UNTOUCHED, NULL), 0);
+	ck_assert_int_eq(transit_in(&t, &(struct want){ .size = 64 << 20, .kind = KIND_UNTOUCHED }, NULL), 0);
 	ck_assert(transit_in_step(&t, &slice));
 	ck_assert(!middle_is_resident(&t));
 	go_out(&t, true, UNIT_MUCH_TIME);
@@ -300,7 +300,7 @@ START_TEST(mappings_are_touched_as_touch_says)
 		struct transit t = { 0 };
 
 		atomic_store(&content_touch, i % 2);
-		ck_assert_int_eq(transit_in(&t, 1 << 20, i / 2 ? KIND_SHMEM : KIND_MMAP, NULL), 0);
+		ck_assert_int_eq(transit_in(&t, &(struct want){ .size = 1 << 20, .kind = i / 2 ? KIND_SHMEM : KIND_MMAP }, NULL), 0);
 		ck_assert(transit_in_step(&t, &slice));
 		ck_assert_int_eq(middle_is_resident(&t), i % 2);
 		ck_assert_uint_eq(t.chunk.flags, CHUNK_MAPPED | (i % 2 ? CHUNK_TOUCHED : 0));
@@ -318,12 +318,12 @@ START_TEST(mapping_that_the_system_refuses_takes_nothing)
 	limit = before;
 	limit.rlim_cur = (rlim_t)1 << 40;
 	ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
-	ck_assert_int_eq(transit_in(&t, CHUNK_BYTES_MAX, KIND_SHMEM, NULL), -ENOMEM);
+	ck_assert_int_eq(transit_in(&t, &(struct want){ .size = CHUNK_BYTES_MAX, .kind = KIND_SHMEM }, NULL), -ENOMEM);
 	ck_assert_int_eq(setrlimit(RLIMIT_AS, &before), 0);
 	ck_assert_int_eq(t.stage, TRANSIT_IDLE);
 	ck_assert_uint_eq(budget_used(), 0);
 	atomic_store(&budget_max_bytes, 4096);
-	ck_assert_int_eq(transit_in(&t, 4097, KIND_MMAP, NULL), -EDQUOT);
+	ck_assert_int_eq(transit_in(&t, &(struct want){ .size = 4097, .kind = KIND_MMAP }, NULL), -EDQUOT);
 	ck_assert_uint_eq(budget_used(), 0);
 }
 END_TEST
@@ -334,7 +334,7 @@ START_TEST(damaged_mapping_is_counted)
 	struct transit t = { 0 };
 
 	atomic_store(&content_check, 1);
-	ck_assert_int_eq(transit_in(&t, 1 << 20, KIND_SHMEM, NULL), 0);
+	ck_assert_int_eq(transit_in(&t, &(struct want){ .size = 1 << 20, .kind = KIND_SHMEM }, NULL), 0);
 	ck_assert(transit_in_step(&t, &slice));
 	((char *)t.chunk.addr)[(1 << 20) - 1] ^= 1;
 	ck_assert_uint_eq(go_out(&t, true, UNIT_NO_TIME), 1);

@@ -122,7 +122,7 @@ static void list_one(struct reply *r, const struct test *t, uint64_t now_ns)
 	reply_number(r, "total_alloc", t->stats.bytes >> r->shift);
 	reply_number(r, "min", t->plan.min_bytes >> r->shift);
 	reply_number(r, "max", t->plan.max_bytes >> r->shift);
-	reply_number(r, "total", t->plan.total_bytes >> r->shift);
+	reply_number(r, "total", t->plan.total_bytes == UINT64_MAX ? 0 : t->plan.total_bytes >> r->shift);
 	reply_number(r, "reallocs", t->stats.reallocs);
 	reply_number(r, "corruptions", t->stats.corruptions);
 	reply_number(r, "held", test_held_bytes(t) >> r->shift);

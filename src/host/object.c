@@ -48,7 +48,7 @@ bool object_of(const void *function, struct object *found)
 }
 
 /* glibc writes real addresses over most of the section, musl and the kernel leave offsets. */
-static const void *table(const struct object *o, ElfW(Sxword) tag)
+static const void *table(const struct object *o, int tag)
 {
 	for (const ElfW(Dyn) *d = o->dynamic; d->d_tag != DT_NULL; d++)
 		if (d->d_tag == tag)

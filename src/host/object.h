@@ -14,7 +14,8 @@ struct object {
    section. Any thread. */
 bool object_of(const void *function, struct object *found);
 
-/* The object's own definition of a function, or NULL; never what it links to. Any thread.
+/* The object's own definition of a function, or NULL; never what it links to; of several
+   versions, any. Any thread.
    dlsym is not good enough: a search that fails allocates its complaint, in the host's heap, and all of them wait for
    whoever is inside dlopen, which may be a host thread that forks there and thus waits for ours. */
 void *object_function(const struct object *o, const char *name);

@@ -98,7 +98,7 @@ static int ask_limit(uint64_t bytes, uint64_t held, char *why)
 
 int budget_check(uint64_t bytes, char why[BUDGET_WHY_MAX])
 {
-	int rc = ask_limit(bytes, atomic_load(&used), why);
+	int rc = ask_limit(bytes, budget_used(), why);
 
 	if (rc == 0 && atomic_load(&budget_available_percent))
 		rc = read_system(bytes, coarse_ns(), why);

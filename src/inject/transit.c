@@ -112,7 +112,7 @@ int transit_in(struct transit *t, const struct want *w, char why[BUDGET_WHY_MAX]
 			rc = -ENOMEM;
 	}
 	if (rc)
-		budget_give(w->size);
+		(w->outside ? budget_give : budget_give_inside)(w->size);
 	return rc;
 }
 
@@ -124,7 +124,7 @@ bool transit_arrived(struct transit *t, uint64_t *failed)
 		arrive(t, t->kind);
 		return true;
 	}
-	budget_give(t->chunk.size);
+	budget_give_inside(t->chunk.size);
 	t->stage = TRANSIT_IDLE;
 	++*failed;
 	return true;
@@ -134,7 +134,7 @@ bool transit_withdraw(struct transit *t)
 {
 	if (!post_withdraw(t->slot))
 		return false;
-	budget_give(t->chunk.size);
+	budget_give_inside(t->chunk.size);
 	t->stage = TRANSIT_IDLE;
 	return true;
 }
@@ -277,7 +277,7 @@ int transit_resize(struct transit *t, const struct chunk *c, size_t size, char w
 	int rc = size > CHUNK_BYTES_MAX ? -ENOMEM : 0;
 
 	if (rc == 0 && size > c->size)
-		rc = budget_take(size - c->size, why);
+		rc = budget_take_inside(size - c->size, why);
 	if (rc)
 		return rc;
 	*t = (struct transit){
@@ -310,11 +310,11 @@ static bool resize(struct transit *t)
 
 	if (!at) {
 		if (t->resize > old)
-			budget_give(t->resize - old);
+			budget_give_inside(t->resize - old);
 		return false;
 	}
 	if (t->resize < old)
-		budget_give(old - t->resize);
+		budget_give_inside(old - t->resize);
 	t->chunk.addr = at;
 	t->chunk.size = t->resize;
 	refill(t, old);
