@@ -85,9 +85,12 @@ def what_is_held_at_the_end_is_reported_as_a_leak_of_ours(way, place):
     with Host(way, place, "address") as host:
         with Client(place.wait_socket(host.pid)) as client:
             client.call("mt.mem_alloc", "3m")
+            # The last address that our thread had to do with may still lie in a register of its, and so be no leak.
+            client.call("mt.mem_alloc", 1)
         status, _, err = host.end()
         # It ends the process then and there: the name stays, for the next to prune.
-        assert status != 0 and f"leak of {3 * MIB} byte(s) in 1 object(s)" in err, err
+        leak = re.search(r"leak of (\d+) byte", err)
+        assert status != 0 and leak and int(leak[1]) >= 3 * MIB, err
         assert "in transit_in" in err, err
 
 
