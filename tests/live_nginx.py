@@ -175,10 +175,12 @@ def watch_leak(nginx):
     millisecond. What holds on any machine is checked at each: what is held is resident, and the others are flat."""
     one, others = nginx.workers[0], nginx.workers[1:] + [nginx.pid]
     with Client(nginx.controls[0]) as client:
-        client.call("mt.mem_alloc", "64k")  # what the first allocation brings along
-        client.call("mt.mem_free")
-        before, flat = resident(one), {pid: status_rss(pid) for pid in others}
         beat = client.call("mt.mem_test_start", 1, 1, 100, 1, 1, "1h")
+        # What a first leak brings along: an arena, and pages of the library that were not needed until then.
+        first = client.call("mt.leak_start", rate="1m", size="16k", limit="128k")
+        wait_for(lambda: sample(client, first, beat, one)[0][2] == 128 << 10, "a first leak")
+        client.call("mt.mem_test_destroy", first)
+        before, flat = resident(one), {pid: status_rss(pid) for pid in others}
         leak = client.call("mt.leak_start", rate="1m", size="16k")
         points, end = [], time.monotonic() + SLOPE_S
         while time.monotonic() < end or len(points) < 3:
