@@ -480,4 +480,19 @@ def help_of_a_method_comes_from_the_server():
     says(run("help", "a.b", "c"), 2, "", "mtctl: 'c' is too much (mtctl help METHOD)\n")
 
 
+@fact
+def every_example_in_the_help_can_be_given_as_it_stands():
+    with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host:
+        path = place.wait_socket(host.pid)
+        with Client(path) as client:
+            texts = [client.call("system.methodHelp", method) for method in client.call("system.listMethods")]
+        examples = [line.split()[1:] for text in texts for line in text.splitlines()
+                    if line.startswith("Example: mt.")]
+        assert len(examples) >= 8, examples
+        for words in examples:
+            done = subprocess.run([MTCTL, "-s", path, *words], capture_output=True, text=True)
+            # Test 1 may be gone by then; anything else would be a mistake in the words.
+            assert done.stderr == "" or "test 1 not found" in done.stderr, (words, done)
+
+
 run_facts()
