@@ -158,7 +158,7 @@ class Program:
 
     def __exit__(self, *_):
         if self.process.poll() is None:
-            self.process.kill()
+            end_tree(self.pid)
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             if stream:
@@ -183,11 +183,14 @@ class Program:
 
 
 def end_tree(pid):
-    """Ends a daemon and its children, where a test could not do so gracefully."""
+    """Ends a daemon and its children, where a test could not do so gracefully. Stopped first, so that it
+    starts nobody anew in the place of who has ended."""
+    if not pid_lives(pid):
+        return
+    os.kill(pid, signal.SIGSTOP)
     for child in children(pid):
         end_tree(child)
-    if pid_lives(pid):
-        os.kill(pid, signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)
 
 
 class Traffic:
