@@ -102,7 +102,7 @@ $(B)/examples/%: examples/%.c $(B)/flags include/mtpreload.h
 
 -include $(LIB_OBJ:.o=.d) $(CTL_OBJ:.o=.d) $(UNIT_OBJ:.o=.d)
 
-# The storms, ten times as long.
+# The storms, ten times as long, and the slope of a leak over more than a minute.
 soak: tests
 	B=$(B) MT_STORM=10 tests/run soak
 
