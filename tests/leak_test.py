@@ -159,8 +159,7 @@ def each_kind_is_seen_by_the_alarms_of_the_table_and_by_no_other():
             near(test["resident"] / MIB, resident, 1, f"{kind}: resident")
             assert test["allocated"] >= test["held"], test
             seen.client.call("mt.mem_test_destroy", number)
-            # glibc gives small blocks back from an arena's last heap alone, and 66 MiB are two heaps.
-            back = {} if "size" in options else dict.fromkeys(wanted, 0)
+            back = dict.fromkeys(wanted, 0)
             seen.expect(f"{kind}: afterwards", {"rest": 1, "vsz": OURS + (0 if mapped else ARENA)},
                         vsz=0, **back, **heap(0))
 
