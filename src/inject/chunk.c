@@ -164,12 +164,22 @@ bool chunk_pop(struct chunk_pool *pool, struct chunk *c)
 	return true;
 }
 
+/* Going backwards nothing else fetches a segment before it is read, which was half the time of freeing. */
+static void fetch_ahead(const struct chunk_segment *s)
+{
+	if (s->end != SEGMENT_CHUNKS || !s->prev)
+		return;
+	for (const char *line = (const char *)s->prev; line < (const char *)(s->prev + 1); line += 64)
+		__builtin_prefetch(line);
+}
+
 static bool pop_newest(struct chunk_pool *pool, struct chunk *c)
 {
 	struct chunk_segment *s = pool->tail;
 
 	if (!s)
 		return false;
+	fetch_ahead(s);
 	/* A cursor above has to come down, or it would meet what is pushed there next. */
 	tell_watched(s, s->end - 1u, true);
 	get(s, --s->end, c);

@@ -42,16 +42,23 @@
 
 static _Atomic uint64_t corruptions;
 
-/* Of a size from 1 where it is a mapping. */
-static struct chunk allocate(size_t size, enum kind kind)
+/* Of a size from 1 where it is a mapping. Written field by field: a struct that is put together and then copied made
+   the processor wait for its own stores, for each of millions of chunks. */
+static bool allocate(struct chunk *c, size_t size, enum kind kind)
 {
 	int shared = kind == KIND_SHMEM ? MAP_SHARED : MAP_PRIVATE;
 	void *at;
 
-	if (kind == KIND_HEAP || kind == KIND_UNTOUCHED)
-		return (struct chunk){ .addr = real.malloc(size), .size = size };
+	c->size = size;
+	if (kind == KIND_HEAP || kind == KIND_UNTOUCHED) {
+		c->flags = 0;
+		c->addr = real.malloc(size);
+		return c->addr != NULL;
+	}
 	at = mmap(NULL, size, PROT_READ | PROT_WRITE, shared | MAP_ANONYMOUS, -1, 0);
-	return (struct chunk){ .addr = at == MAP_FAILED ? NULL : at, .size = size, .flags = CHUNK_MAPPED };
+	c->flags = CHUNK_MAPPED;
+	c->addr = at == MAP_FAILED ? NULL : at;
+	return c->addr != NULL;
 }
 
 void transit_release(const struct chunk *c, bool outside)
@@ -105,8 +112,7 @@ int transit_in(struct transit *t, const struct want *w, char why[BUDGET_WHY_MAX]
 	if (by_host) {
 		rc = post(t, w);
 	} else {
-		t->chunk = allocate(w->size, w->kind);
-		if (t->chunk.addr)
+		if (allocate(&t->chunk, w->size, w->kind))
 			arrive(t, w->kind);
 		else
 			rc = -ENOMEM;
