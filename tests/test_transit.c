@@ -242,9 +242,10 @@ static const struct {
 static bool is_unmapped(void *addr, size_t size)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	unsigned char resident;
 
 	for (size_t at = 0; at < size; at += page)
-		if (msync((char *)addr + at, 1, MS_ASYNC) == 0 || errno != ENOMEM)
+		if (mincore((char *)addr + at, 1, &resident) == 0 || errno != ENOMEM)
 			return false;
 	return true;
 }
