@@ -174,29 +174,31 @@ static void fault_type(struct binding *b, unsigned at, const char *how)
 		    p->type == ARG_CHOICE ? p->shown.type : types[p->type].forms);
 }
 
+static bool convert_text(struct binding *b, unsigned at)
+{
+	if (b->given[at]->kind != RPC_OTHER)
+		return true;
+	fault_type(b, at, "is no string");
+	return false;
+}
+
 static bool convert_choice(struct binding *b, unsigned at)
 {
 	const char *text = b->given[at]->text, *word = b->params[at].shown.type;
 	size_t length = strlen(text);
 
+	if (!convert_text(b, at))
+		return false;
 	for (uint64_t n = 0;; n++, word++) {
 		if (strcspn(word, "|") == length && strncmp(word, text, length) == 0) {
 			b->args->values[at].number = n;
-			return b->given[at]->kind != RPC_OTHER;
+			return true;
 		}
 		word += strcspn(word, "|");
 		if (!*word)
 			break;
 	}
 	fault_type(b, at, "is none of them");
-	return false;
-}
-
-static bool convert_text(struct binding *b, unsigned at)
-{
-	if (b->given[at]->kind != RPC_OTHER)
-		return true;
-	fault_type(b, at, "is no string");
 	return false;
 }
 
