@@ -3,6 +3,7 @@
    Addresses and sizes are made up; nothing here is allocated but records. */
 #include "inject/chunk.h"
 
+#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -325,7 +326,7 @@ static uint64_t take_anywhere(struct chunk_pool *pool, struct prng *random, cons
 		ck_assert(chunk_pop(pool, &c));
 		break;
 	case 1:
-		pool->drained = 1024; /* has taken enough of the oldest */
+		pool->drained = UINT_MAX; /* has taken enough of the oldest */
 		ck_assert(chunk_drain(pool, &c));
 		break;
 	default:

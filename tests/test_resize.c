@@ -365,7 +365,27 @@ START_TEST(stopped_in_the_middle_of_a_resize_it_keeps_the_chunk)
 }
 END_TEST
 
-UNIT_SUITE(resize, pattern_survives_growing_and_shrinking, large_resize_takes_a_part_in_each_slice,
+/* As in a forked child, which has adopted a leak of its parent's. */
+START_TEST(mapping_is_no_block_to_resize)
+{
+	struct transit t = { 0 };
+	struct slice slice = UNIT_MUCH_TIME;
+	struct job j;
+
+	ck_assert_int_eq(transit_in(&t, &(struct want){ .size = 5000, .kind = KIND_MMAP }, NULL), 0);
+	ck_assert(transit_in_step(&t, &slice));
+	ck_assert_int_eq(chunk_push(&hand_pool, &t.chunk), 0);
+	j = mem_realloc(100);
+	ck_assert_uint_eq(j.chunks, 0);
+	ck_assert_uint_eq(j.errors, 1);
+	unit_hold(10);
+	for (int i = 1; i < 50; i++)
+		ck_assert_uint_eq(mem_realloc(100).errors, 0);
+	ck_assert_uint_eq(hand_pool.bytes, 5000 + 100);
+}
+END_TEST
+
+UNIT_SUITE(resize, mapping_is_no_block_to_resize, pattern_survives_growing_and_shrinking, large_resize_takes_a_part_in_each_slice,
 	   without_a_pattern_the_new_part_is_touched, damage_before_is_counted_once_and_mended,
 	   what_the_allocator_refuses_stays_as_it_was, what_the_budget_refuses_is_not_begun,
 	   job_resizes_one_chunk_of_the_hand_pool, refused_job_tells_that_there_was_a_chunk,

@@ -151,7 +151,6 @@ static void return_reserve(void)
 int budget_take_inside(uint64_t bytes, char why[BUDGET_WHY_MAX])
 {
 	uint64_t left = atomic_load_explicit(&reserve, memory_order_relaxed);
-
 	bool exactly = atomic_load_explicit(&budget_max_bytes, memory_order_relaxed) != 0;
 
 	if (bytes <= left && !exactly) {

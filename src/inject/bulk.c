@@ -324,6 +324,20 @@ void bulk_free_all(struct job *j, bool urgent)
 	start_free(j);
 }
 
+/* A forked child has its parent's mappings in this pool too, which are no blocks that realloc knows. */
+static bool pick_block(struct chunk_cursor *at, struct chunk *c)
+{
+	if (!chunk_pick(&hand_pool, prng_next(&sizes), at, c))
+		return false;
+	if (!(c->flags & CHUNK_MAPPED))
+		return true;
+	*at = (struct chunk_cursor){ 0 };
+	while (chunk_prev(&hand_pool, at, c))
+		if (!(c->flags & CHUNK_MAPPED))
+			return true;
+	return false;
+}
+
 static bool resize_step(struct job *j, struct slice *slice)
 {
 	struct chunk_cursor at;
@@ -332,7 +346,7 @@ static bool resize_step(struct job *j, struct slice *slice)
 	if (j->moving.stage == TRANSIT_IDLE) {
 		if (j->cancelled)
 			return true;
-		if (!chunk_pick(&hand_pool, prng_next(&sizes), &at, &c)) {
+		if (!pick_block(&at, &c)) {
 			j->errors++;
 			return true;
 		}

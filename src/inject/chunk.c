@@ -191,7 +191,7 @@ static bool pop_newest(struct chunk_pool *pool, struct chunk *c)
 
 bool chunk_drain(struct chunk_pool *pool, struct chunk *c)
 {
-	if (pool->drained == DRAIN_OLDEST)
+	if (pool->drained >= DRAIN_OLDEST)
 		return pop_newest(pool, c);
 	pool->drained++;
 	return chunk_pop(pool, c);
@@ -294,13 +294,9 @@ bool chunk_pick(const struct chunk_pool *pool, uint64_t random, struct chunk_cur
 	if (!pool->chunks)
 		return false;
 	skip = random % (pool->chunks < near ? pool->chunks : near);
-	while (skip >= (uint64_t)(at->segment->end - at->segment->first)) {
+	for (; skip >= (uint64_t)(at->segment->end - at->segment->first); at->segment = at->segment->prev)
 		skip -= (uint64_t)(at->segment->end - at->segment->first);
-		if (!at->segment->prev)
-			break;
-		at->segment = at->segment->prev;
-	}
-	at->index = at->segment->end - (unsigned)(skip % (uint64_t)(at->segment->end - at->segment->first));
+	at->index = at->segment->end - (unsigned)skip;
 	return chunk_prev(pool, at, c);
 }
 
