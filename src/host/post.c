@@ -10,17 +10,15 @@
 
 #define POSTS 256
 
-enum { UNUSED = -1 };
-
 static struct {
-	_Atomic int state; /* a post_state, or UNUSED */
+	_Atomic int state; /* a post_state */
 	size_t size;
 	void *at; /* written by who has taken it, before it is done */
 } posts[POSTS];
 
 static _Atomic int wanted;
-static bool swapped, ready; /* our thread's */
-static struct heap usual;   /* where the table leads otherwise */
+static bool swapped;      /* our thread's */
+static struct heap usual; /* where the table leads otherwise; known once it was swapped */
 
 static void serve_one(void)
 {
@@ -82,25 +80,17 @@ static void swap(bool in)
 	if (in == swapped)
 		return;
 	swapped = in;
+	if (!usual.malloc)
+		usual = dispatch;
 	POINT(malloc, in ? posting_malloc : usual.malloc);
 	POINT(calloc, in ? posting_calloc : usual.calloc);
 	POINT(realloc, in ? posting_realloc : usual.realloc);
 }
 
-static void get_ready(void)
-{
-	usual = dispatch;
-	for (unsigned i = 0; i < POSTS; i++)
-		atomic_store(&posts[i].state, UNUSED);
-	ready = true;
-}
-
 int post_put(size_t size)
 {
-	if (!ready)
-		get_ready();
 	for (int i = 0; i < POSTS; i++) {
-		if (atomic_load(&posts[i].state) != UNUSED)
+		if (atomic_load(&posts[i].state) != POST_UNUSED)
 			continue;
 		posts[i].size = size;
 		atomic_fetch_add(&wanted, 1);
@@ -113,7 +103,7 @@ int post_put(size_t size)
 
 static void end(int slot)
 {
-	atomic_store(&posts[slot].state, UNUSED);
+	atomic_store(&posts[slot].state, POST_UNUSED);
 	if (atomic_load(&wanted) == 0)
 		swap(false);
 }
@@ -142,10 +132,10 @@ bool post_withdraw(int slot)
 
 void post_reset(void)
 {
-	if (!ready)
-		return;
+	if (!usual.malloc)
+		return; /* there never was one */
 	for (unsigned i = 0; i < POSTS; i++)
-		atomic_store(&posts[i].state, UNUSED);
+		atomic_store(&posts[i].state, POST_UNUSED);
 	atomic_store(&wanted, 0);
 	swap(false);
 }

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum post_state { POST_WANTED, POST_TAKEN, POST_DONE };
+enum post_state { POST_UNUSED, POST_WANTED, POST_TAKEN, POST_DONE };
 
 /* Our thread. A slot, or -EAGAIN: all are in use. Only where the host's calls pass through us. */
 int post_put(size_t size);
