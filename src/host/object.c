@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Looks into a loaded object's dynamic symbol table, by its GNU hash, which all linkers of the last fifteen
-   years write. On our thread, which asks what the allocator offers. */
+/* Finds a loaded object and looks into its dynamic symbol table, by its GNU hash, which all linkers of the last
+   fifteen years write. For the constructor, and for our thread, which asks what the allocator offers. */
 #include "object.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <link.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,8 @@ struct search {
 static int look_at(struct dl_phdr_info *info, size_t size, void *data)
 {
 	struct search *s = data;
+	const char *name = *info->dlpi_name ? info->dlpi_name : program_invocation_name;
+	const char *slash = strrchr(name, '/');
 	const ElfW(Phdr) *dynamic = NULL;
 	bool inside = false;
 
@@ -30,8 +33,11 @@ static int look_at(struct dl_phdr_info *info, size_t size, void *data)
 			 s->at - (info->dlpi_addr + part->p_vaddr) < part->p_memsz)
 			inside = true;
 	}
-	if (!inside || !dynamic)
-		return inside;
+	if (!inside)
+		return 0;
+	s->found->name = slash ? slash + 1 : name;
+	if (!dynamic)
+		return 1;
 	/* Numbers become pointers here and nowhere else. */
 	s->found->base = (const void *)(uintptr_t)info->dlpi_addr;
 	s->found->dynamic = (const void *)(uintptr_t)(info->dlpi_addr + dynamic->p_vaddr);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 struct object {
+	const char *name;    /* of its file, without the directories */
 	const void *base;    /* what its addresses are relative to */
 	const void *dynamic; /* its dynamic section */
 };

@@ -5,13 +5,13 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "boot.h"
+#include "object.h"
 
 struct heap next;
 struct heap real;
@@ -123,32 +123,16 @@ bool real_resolve(void)
 	return true;
 }
 
-/* Of one loaded object: remembers its name if the allocator is in it. dladdr would read through all of libc's symbols
-   for this, which was a quarter of what we add to a program's start. */
-static int remember_if_in(struct dl_phdr_info *object, size_t size, void *allocator)
-{
-	const char *name = *object->dlpi_name ? object->dlpi_name : program_invocation_name;
-	const char *slash = strrchr(name, '/');
-
-	(void)size;
-	for (unsigned i = 0; i < object->dlpi_phnum; i++) {
-		const ElfW(Phdr) *part = &object->dlpi_phdr[i];
-
-		if (part->p_type != PT_LOAD ||
-		    (uintptr_t)allocator - (object->dlpi_addr + part->p_vaddr) >= part->p_memsz)
-			continue;
-		strncpy(allocator_name, slash ? slash + 1 : name, sizeof(allocator_name) - 1);
-		return 1;
-	}
-	return 0;
-}
-
+/* dladdr would read through all of libc's symbols for this, which was a quarter of what we add to a program's start. */
 static void remember_allocator(void)
 {
+	struct object found;
 	void *at;
 
 	memcpy(&at, &real.malloc, sizeof(at));
-	dl_iterate_phdr(remember_if_in, at);
+	object_of(at, &found);
+	if (found.name)
+		strncpy(allocator_name, found.name, sizeof(allocator_name) - 1);
 }
 
 /* An odd size, so that another thread's call is not taken for the probe. */
