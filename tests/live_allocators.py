@@ -134,7 +134,8 @@ def all_parts():
         path = path_of(package)
         print(f"behind us: {path}", flush=True)
         yield part([os.path.join(BUILD, "tests", "unit")], LD_PRELOAD=path, CK_VERBOSITY="minimal")
-        yield part([sys.executable, "tests/host_test.py"], MT_BEHIND=path)
+        for victims in ("host", "host_life", "host_rights"):
+            yield part([sys.executable, f"tests/{victims}_test.py"], MT_BEHIND=path)
         yield part([sys.executable, "tests/live_allocators.py"], MT_BEHIND=path)
 
 
