@@ -168,26 +168,6 @@ START_TEST(a_hundred_are_listed_and_all_are_counted)
 }
 END_TEST
 
-/* Takes one chunk out of the pool, at one end or by a walk, and frees it. */
-static void take_one(struct chunk_pool *pool, struct prng *random)
-{
-	struct chunk_cursor at;
-	struct chunk c;
-
-	switch (prng_range(random, 0, 2)) {
-	case 0:
-		ck_assert(chunk_pop(pool, &c));
-		break;
-	case 1:
-		ck_assert(chunk_drain(pool, &c));
-		break;
-	default:
-		ck_assert(chunk_pick(pool, prng_next(random), &at, &c));
-		chunk_take(pool, &at);
-	}
-	transit_release(&c, false);
-}
-
 /* Of what is damaged, all that is still there at the end has been met. */
 START_TEST(chunks_may_leave_and_come_during_the_walk)
 {
@@ -214,8 +194,10 @@ START_TEST(chunks_may_leave_and_come_during_the_walk)
 
 			ck_assert_int_lt(steps, 10000);
 			ck_assert(job_run(&slice));
-			if (prng_range(&random, 0, 2) == 0 && pool->chunks)
-				take_one(pool, &random);
+			if (prng_range(&random, 0, 2) == 0 && pool->chunks) {
+				c = unit_take_one(pool, &random);
+				transit_release(&c, false);
+			}
 			if (prng_range(&random, 0, 9) == 0)
 				ck_assert_int_eq(hand_alloc(30), 0);
 		}

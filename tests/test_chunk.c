@@ -3,7 +3,6 @@
    Addresses and sizes are made up; nothing here is allocated but records. */
 #include "inject/chunk.h"
 
-#include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -315,27 +314,6 @@ static void step_walk(struct walk *w, const struct chunk_pool *pool, const uint6
 	}
 }
 
-/* Takes one out at either end or in the middle; returns its place in the model. */
-static uint64_t take_anywhere(struct chunk_pool *pool, struct prng *random, const uint64_t *model, uint64_t count)
-{
-	struct chunk_cursor at;
-	struct chunk c;
-
-	switch (prng_range(random, 0, 2)) {
-	case 0:
-		ck_assert(chunk_pop(pool, &c));
-		break;
-	case 1:
-		pool->drained = UINT_MAX; /* has taken enough of the oldest */
-		ck_assert(chunk_drain(pool, &c));
-		break;
-	default:
-		ck_assert(chunk_pick(pool, prng_next(random), &at, &c));
-		chunk_take(pool, &at);
-	}
-	return place_below(model, count, c.size + 1);
-}
-
 START_TEST(watched_walks_meet_what_is_left_and_nothing_new)
 {
 	struct prng random = unit_random("watched_walks_meet_what_is_left_and_nothing_new");
@@ -361,7 +339,7 @@ START_TEST(watched_walks_meet_what_is_left_and_nothing_new)
 		} else if (count) {
 			/* Now and then nearly all go at once. */
 			for (uint64_t n = prng_range(&random, 0, 200) ? 2 : count; n && count; n--) {
-				place = take_anywhere(&pool, &random, model, count);
+				place = place_below(model, count, unit_take_one(&pool, &random).size + 1);
 				taken = model[place];
 				memmove(&model[place], &model[place + 1],
 					(--count - place) * sizeof(model[0]));

@@ -2,6 +2,7 @@
 /* What all unit tests share: the state that each begins with, and the check that it leaves nothing. */
 #include <dirent.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,6 +107,42 @@ void unit_hold(uint64_t size)
 	bulk_alloc(unit_job(&u), size, size, size);
 	unit_run(&u, NS_PER_S);
 	ck_assert_uint_eq(u.job.errors, 0);
+}
+
+void unit_advance(struct test *t, struct slice slice)
+{
+	for (int i = 0; !test_advance(t, &slice); i++)
+		ck_assert_int_lt(i, 1000);
+	ck_assert_int_eq(t->phase, TEST_IDLE);
+}
+
+void unit_free_test(struct test *t)
+{
+	struct slice slice = UNIT_MUCH_TIME;
+	uint64_t damaged = 0;
+
+	ck_assert(transit_drain(&t->moving, &t->pool, false, &slice, &damaged));
+	ck_assert_uint_eq(damaged, 0);
+}
+
+struct chunk unit_take_one(struct chunk_pool *pool, struct prng *random)
+{
+	struct chunk_cursor at;
+	struct chunk c;
+
+	switch (prng_range(random, 0, 2)) {
+	case 0:
+		ck_assert(chunk_pop(pool, &c));
+		break;
+	case 1:
+		pool->drained = UINT_MAX; /* has taken enough of the oldest */
+		ck_assert(chunk_drain(pool, &c));
+		break;
+	default:
+		ck_assert(chunk_pick(pool, prng_next(random), &at, &c));
+		chunk_take(pool, &at);
+	}
+	return c;
 }
 
 void unit_directory(char path[UNIT_PATH_MAX])

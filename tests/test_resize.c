@@ -227,19 +227,8 @@ static void tick(struct test *t, struct slice slice)
 	uint64_t due = t->due_ns;
 
 	test_tick(t);
-	for (int i = 0; !test_advance(t, &slice); i++)
-		ck_assert_int_lt(i, 1000);
-	ck_assert_int_eq(t->phase, TEST_IDLE);
+	unit_advance(t, slice);
 	test_set_next(t, due);
-}
-
-static void free_held(struct test *t)
-{
-	struct slice slice = UNIT_MUCH_TIME;
-	uint64_t damaged = 0;
-
-	ck_assert(transit_drain(&t->moving, &t->pool, false, &slice, &damaged));
-	ck_assert_uint_eq(damaged, 0);
 }
 
 START_TEST(ticks_that_resize_never_lead_beyond_the_total)
@@ -263,7 +252,7 @@ START_TEST(ticks_that_resize_never_lead_beyond_the_total)
 	ck_assert_uint_le(t.stats.reallocs, 1900);
 	ck_assert_uint_gt(t.stats.overflows, 0);
 	ck_assert_uint_eq(t.stats.errors, 0);
-	free_held(&t);
+	unit_free_test(&t);
 }
 END_TEST
 
@@ -284,7 +273,7 @@ START_TEST(at_100_percent_one_chunk_is_resized_for_ever)
 	ck_assert_uint_eq(t.stats.calls, 1);
 	ck_assert_uint_eq(t.stats.reallocs, 499);
 	ck_assert_uint_eq(t.stats.bytes, grown);
-	free_held(&t);
+	unit_free_test(&t);
 }
 END_TEST
 
@@ -310,7 +299,7 @@ START_TEST(refused_ticks_that_resize_are_errors_and_lose_nothing)
 	ck_assert_uint_eq(t.pool.chunks, 10);
 	ck_assert_uint_eq(t.pool.bytes, held);
 	ck_assert_uint_eq(budget_used(), held);
-	free_held(&t);
+	unit_free_test(&t);
 }
 END_TEST
 
@@ -332,7 +321,7 @@ START_TEST(same_seed_gives_the_same_sequence_with_resizes_too)
 			tick(&t, i % 2 ? UNIT_NO_TIME : UNIT_MUCH_TIME);
 		sequences[i] = t.stats.sequence;
 		held[i] = t.pool.bytes;
-		free_held(&t);
+		unit_free_test(&t);
 	}
 	ck_assert_uint_eq(sequences[0], sequences[1]);
 	ck_assert_uint_eq(held[0], held[1]);
@@ -361,7 +350,7 @@ START_TEST(stopped_in_the_middle_of_a_resize_it_keeps_the_chunk)
 		ck_assert_int_lt(i, 1000);
 	ck_assert_uint_eq(t.pool.chunks, 1);
 	ck_assert_uint_eq(budget_used(), t.pool.bytes);
-	free_held(&t);
+	unit_free_test(&t);
 }
 END_TEST
 

@@ -8,21 +8,6 @@
 
 #define MS(n) ((n) * NS_PER_MS)
 
-static void free_held(struct test *t)
-{
-	struct slice slice = UNIT_MUCH_TIME;
-	uint64_t damaged = 0;
-
-	ck_assert(transit_drain(&t->moving, &t->pool, false, &slice, &damaged));
-}
-
-static void advance(struct test *t, struct slice slice)
-{
-	for (int i = 0; !test_advance(t, &slice); i++)
-		ck_assert_int_lt(i, 1000);
-	ck_assert_int_eq(t->phase, TEST_IDLE);
-}
-
 /* Runs every tick exactly when it is due, until the end. Returns how many there were. */
 static unsigned run_punctually(struct test *t, struct slice slice)
 {
@@ -30,7 +15,7 @@ static unsigned run_punctually(struct test *t, struct slice slice)
 
 	for (;;) {
 		test_tick(t);
-		advance(t, slice);
+		unit_advance(t, slice);
 		if (t->ending)
 			return ticks;
 		ticks++;
@@ -70,14 +55,14 @@ START_TEST(total_is_reached_exactly_and_then_freed)
 	test_init(&t, 1, &plan, 1, 0);
 	for (size_t i = 0; i < COUNT(held); i++) {
 		test_tick(&t);
-		advance(&t, UNIT_MUCH_TIME);
+		unit_advance(&t, UNIT_MUCH_TIME);
 		test_set_next(&t, t.due_ns);
 		ck_assert_uint_eq(test_held_bytes(&t), held[i]);
 		ck_assert_uint_eq(t.stats.overflows, overflows[i]);
 	}
 	ck_assert_uint_eq(t.stats.calls, COUNT(held));
 	ck_assert_uint_eq(t.stats.bytes, 10 + 10 + 4);
-	free_held(&t);
+	unit_free_test(&t);
 }
 END_TEST
 
@@ -132,7 +117,7 @@ START_TEST(intervals_and_sizes_stay_in_their_bounds)
 		uint64_t due = t.due_ns, bytes = t.stats.bytes;
 
 		test_tick(&t);
-		advance(&t, UNIT_MUCH_TIME);
+		unit_advance(&t, UNIT_MUCH_TIME);
 		test_set_next(&t, due);
 		ck_assert_uint_ge(t.due_ns - due, MS(3));
 		ck_assert_uint_le(t.due_ns - due, MS(6));
@@ -145,7 +130,7 @@ START_TEST(intervals_and_sizes_stay_in_their_bounds)
 		ck_assert_uint_gt(intervals[i], 300);
 	for (size_t i = 5; i <= 9; i++)
 		ck_assert_uint_gt(sizes[i], 300);
-	free_held(&t);
+	unit_free_test(&t);
 }
 END_TEST
 
@@ -192,15 +177,15 @@ START_TEST(large_chunk_takes_many_slices_and_counts_as_held)
 	ck_assert_int_eq(t.phase, TEST_FILLING);
 	ck_assert_uint_eq(test_held_bytes(&t), 4 << 20);
 	ck_assert_uint_eq(t.stats.bytes, 0); /* not before it is there */
-	advance(&t, none);
+	unit_advance(&t, none);
 	ck_assert_uint_eq(t.stats.bytes, 4 << 20);
 	test_tick(&t); /* frees it, then allocates again */
 	ck_assert(!test_advance(&t, &none));
 	ck_assert_int_eq(t.phase, TEST_EMPTYING);
-	advance(&t, none);
+	unit_advance(&t, none);
 	ck_assert_uint_eq(t.stats.calls, 2);
 	ck_assert_uint_eq(test_held_bytes(&t), 4 << 20);
-	free_held(&t);
+	unit_free_test(&t);
 }
 END_TEST
 
@@ -213,15 +198,15 @@ START_TEST(stopped_in_the_middle_of_emptying_it_keeps_the_rest)
 	test_init(&t, 1, &plan, 1, 0);
 	for (int i = 0; i < 10; i++) {
 		test_tick(&t);
-		advance(&t, UNIT_MUCH_TIME);
+		unit_advance(&t, UNIT_MUCH_TIME);
 	}
 	test_tick(&t);
 	ck_assert(!test_advance(&t, &none));
 	t.state = TEST_STOPPED;
-	advance(&t, UNIT_MUCH_TIME);
+	unit_advance(&t, UNIT_MUCH_TIME);
 	ck_assert_uint_eq(test_held_bytes(&t), 90);
 	ck_assert_uint_eq(t.stats.calls, 10);
-	free_held(&t);
+	unit_free_test(&t);
 }
 END_TEST
 

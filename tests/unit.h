@@ -66,6 +66,16 @@ void unit_hold(uint64_t size);
 	{ .min_bytes = (min), .max_bytes = (max), .total_bytes = (total), .min_ms = (min_interval), \
 	  .max_ms = (max_interval), .time_ms = (time) }
 
+/* Goes on with a test's tick until it is complete. */
+struct test;
+void unit_advance(struct test *t, struct slice slice);
+
+/* Frees what a test holds that no table knows; none of it may be damaged. */
+void unit_free_test(struct test *t);
+
+/* Takes one chunk out of a pool that has some: at either end, or from anywhere. */
+struct chunk unit_take_one(struct chunk_pool *pool, struct prng *random);
+
 /* A slice that is over already: each step stops at its first chance. */
 #define UNIT_NO_TIME ((struct slice){ .until_ns = 0 })
 #define UNIT_MUCH_TIME ((struct slice){ .until_ns = UINT64_MAX })
