@@ -125,24 +125,24 @@ static struct test_plan leak(enum shape shape, uint64_t rate, uint64_t size, uin
 START_TEST(rate_is_held_within_one_chunk)
 {
 	static const struct {
-		uint64_t rate, size;
+		uint64_t rate, size, seconds;
 	} cases[] = {
-		{ MIB, 64 * KIB }, { 1, 1 },		 { 1, 64 * KIB },  { GIB, 64 * KIB },
-		{ 3, 7 },	   { 1000, 100 * KIB }, { 999983, 4097 }, { 30 * MIB, 100 },
+		{ MIB, 64 * KIB, 10 }, { 1, 1, 10 },		{ 1, 64 * KIB, 10 },  { GIB, 64 * KIB, 1 },
+		{ 3, 7, 10 },	       { 1000, 100 * KIB, 10 }, { 999983, 4097, 10 }, { 30 * MIB, 100, 1 },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct test_plan plan = leak(SHAPE_RATE, cases[i].rate, cases[i].size, UINT64_MAX, TEST_NO_END);
-		double wanted = 10 * (double)cases[i].rate, late = (double)cases[i].rate / 1000;
+		double wanted = (double)(cases[i].seconds * cases[i].rate), late = (double)cases[i].rate / 1000;
 		struct test t;
 
 		start(&t, &plan);
 		ck_assert_uint_ge(t.due_ns, START + NS_PER_MS); /* the slope begins at nothing */
-		run_until(&t, 10000, straight);
+		run_until(&t, 1000 * cases[i].seconds, straight);
 		/* Chunks that take less than a millisecond come together once a millisecond. */
 		ck_assert_double_ge((double)t.pool.bytes, wanted - (double)cases[i].size - late);
 		ck_assert_double_le((double)t.pool.bytes, wanted + (double)cases[i].size);
-		ck_assert_uint_gt(t.due_ns, START + MS(10000));
+		ck_assert_uint_gt(t.due_ns, START + MS(1000 * cases[i].seconds));
 		ck_assert_uint_eq(t.stats.errors, 0);
 		ck_assert_uint_eq(t.stats.bytes, t.pool.bytes);
 		ck_assert_uint_eq(t.stats.overflows, 0);
