@@ -106,6 +106,8 @@ END_TEST
 
 START_TEST(directory_is_watched_only_while_something_is_held)
 {
+	char stop[40];
+
 	begin();
 	turn();
 	ck_assert_int_eq(stop_fd(), -1);
@@ -120,10 +122,10 @@ START_TEST(directory_is_watched_only_while_something_is_held)
 	turn();
 	ck_assert_int_ge(stop_fd(), 0);
 	recorder_call("mt.reset");
-	recorder_call("mt.mem_test_start 1 1 1 1h 1h 2h");
+	snprintf(stop, sizeof(stop), "mt.mem_test_stop %s", recorder_call("mt.mem_test_start 1 1 1 1h 1h 2h"));
 	turn();
 	ck_assert_int_ge(stop_fd(), 0);
-	recorder_call("mt.mem_test_stop 1");
+	recorder_call(stop);
 	turn();
 	ck_assert_int_eq(stop_fd(), -1);
 	ck_assert_uint_eq(stop_next_ns(), CLOCK_NEVER);

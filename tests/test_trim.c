@@ -3,6 +3,7 @@
 #include "host/trim.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "host/real.h"
@@ -30,6 +31,14 @@ START_TEST(the_allocators_own_function_is_named)
 }
 END_TEST
 
+/* Which puts an allocator of its own in the C library's place, while malloc_trim stays. */
+static bool is_under_memcheck(void)
+{
+	const char *preloaded = getenv("LD_PRELOAD");
+
+	return preloaded && strstr(preloaded, "vgpreload");
+}
+
 START_TEST(free_pages_between_blocks_in_use_are_given_back)
 {
 	enum { BLOCKS = 20000 };
@@ -39,6 +48,8 @@ START_TEST(free_pages_between_blocks_in_use_are_given_back)
 
 	if (strcmp(trim_how(), "malloc_trim") != 0)
 		return; /* others need not leave pages of small blocks resident in the first place */
+	if (is_under_memcheck())
+		return;
 	for (size_t i = 0; i < BLOCKS; i++)
 		memset(blocks[i] = real.malloc(i % 2 ? 3 * page : 100), 1, i % 2 ? 3 * page : 100);
 	for (size_t i = 1; i < BLOCKS; i += 2)

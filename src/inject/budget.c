@@ -111,7 +111,7 @@ static int try_to_take(uint64_t bytes, char *why)
 {
 	/* Taken first, so that two threads cannot both have the last of it. */
 	uint64_t held = atomic_fetch_add(&used, bytes);
-	int rc = ask_limit(bytes, held, why);
+	int rc = ask_limit(bytes, held - atomic_load_explicit(&reserve, memory_order_relaxed), why);
 
 	if (rc == 0)
 		rc = ask_system(bytes, why);
