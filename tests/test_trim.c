@@ -56,7 +56,9 @@ START_TEST(free_pages_between_blocks_in_use_are_given_back)
 		real.free(blocks[i]);
 	full = system_resident();
 	ck_assert_uint_ge(full, freed);
-	trim();
+	trim_thread();
+	ck_assert(trim_has_heap());
+	trim_heap();
 	ck_assert_uint_le(system_resident(), full - freed * 9 / 10);
 	for (size_t i = 0; i < BLOCKS; i += 2)
 		real.free(blocks[i]);

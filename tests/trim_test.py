@@ -3,9 +3,10 @@
 """mt.mem_trim with the C library's own allocator; live_allocators.py has the others."""
 
 import os
+import select
 
 from harness import (MIB, Client, Place, Program, equal, fact, mtctl, near, resident, run_facts,
-                     value)
+                     value, wait_for)
 
 # One size alone; sizes that leave a rest (the last chunk is trimmed), and none; a thread cache's all and more.
 SIZES = ((1, 64), (1, 500), (1, 1000), (40, 40), (64, 64), (300, 300), (512, 512), (1033, 1033),
@@ -68,6 +69,26 @@ def it_says_what_was_resident_before_and_after():
         near(host.client.call("mt.mem_trim")["resident_before"] - got["resident_after"], 100 * MIB, MIB)
         equal(value(host.path, "mt.mem_trim", "t"),
               {"how": "malloc_trim", "resident_before": 0, "resident_after": 0})
+
+
+def answers_while_it_trims(host, other):
+    """Does another client get two answers before the one that asked for the trim has its own? The first of them may
+    have come before the trim began."""
+    host.client.call("mt.mem_rnd_alloc", 100, 3000, "400m")
+    host.client.call("mt.mem_free")
+    host.client.send("mt.mem_trim\n")
+    for _ in range(2):
+        equal(other.call("mt.mem_used"), 0)
+    waits = not select.select([host.client.socket], [], [], 0)[0]
+    assert "malloc_trim" in host.client.until(b"\n\n")
+    return waits
+
+
+@fact
+def others_are_answered_while_a_trim_is_under_way():
+    with Place() as place, Host(place) as host, Client(host.path) as other:
+        assert any(answers_while_it_trims(host, other) for _ in range(10))
+        wait_for(lambda: len(os.listdir(f"/proc/{host.pid}/task")) == 2, "its thread to be gone")
 
 
 @fact

@@ -23,6 +23,7 @@
 #include "control/socket.h"
 #include "control/stop.h"
 #include "control/thread.h"
+#include "control/trimmer.h"
 #include "host/real.h"
 #include "inject/bulk.h"
 #include "inject/hand.h"
@@ -171,6 +172,7 @@ bool control_pause(void)
 		return false;
 	thread_wake(&us);
 	thread_wait_gone(tid);
+	trimmer_wait();
 	atomic_store(&active, false);
 	return true;
 }
@@ -200,6 +202,7 @@ static void restart_in_child(void)
 
 	server_forget();
 	stop_forget();
+	trimmer_forget();
 	socket_begin(true);
 	log_forget();
 	bulk_adopt();

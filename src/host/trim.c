@@ -11,7 +11,8 @@
 #include "object.h"
 #include "real.h"
 
-/* What the row's two functions are in the allocator. */
+/* What the row's two functions are in the allocator: of the whole heap, which any thread may call, and of what it
+   keeps for the thread that calls. */
 static union {
 	void *at;
 	int (*malloc_trim)(size_t keep);
@@ -74,9 +75,9 @@ static void plain_flush(void)
 }
 
 /* mimalloc's heaps belong to a thread each: of the others' it collects only what ended threads have left. */
-static void mimalloc_trim(void)
+static void mimalloc_flush(void)
 {
-	of_heap.mi_collect(true);
+	of_thread.mi_collect(true);
 }
 
 static const struct way {
@@ -90,7 +91,7 @@ static const struct way {
 	{ "mallctl", jemalloc_trim, "mallctl", jemalloc_flush, NULL },
 	{ "MallocExtension_ReleaseFreeMemory", plain_trim, "MallocExtension_MarkThreadIdle", plain_flush,
 	  NULL },
-	{ "mi_collect", mimalloc_trim, NULL, NULL, NULL },
+	{ "mi_collect", NULL, "mi_collect", mimalloc_flush, NULL },
 	{ "none", NULL, NULL, NULL, NULL },
 };
 
@@ -103,7 +104,7 @@ static const struct way *find_way(void)
 	memcpy(&malloc_at, &real.malloc, sizeof(malloc_at));
 	if (!object_of(malloc_at, &object))
 		return &ways[sizeof(ways) / sizeof(ways[0]) - 1];
-	while (w->trim && !(of_heap.at = object_function(&object, w->name)))
+	while ((w->trim || w->flush) && !(of_heap.at = object_function(&object, w->name)))
 		w++;
 	if (w->flush)
 		of_thread.at = object_function(&object, w->thread_name);
@@ -124,14 +125,20 @@ const char *trim_how(void)
 	return way()->name;
 }
 
-void trim(void)
+void trim_thread(void)
 {
-	const struct way *w = way();
+	if (way()->flush && of_thread.at)
+		way()->flush();
+}
 
-	if (w->flush && of_thread.at)
-		w->flush();
-	if (w->trim)
-		w->trim();
+bool trim_has_heap(void)
+{
+	return way()->trim != NULL;
+}
+
+void trim_heap(void)
+{
+	way()->trim();
 }
 
 void trim_prepare(void)

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The thread of mt.mem_trim. It opens nothing and takes no lock of ours. */
+#include "trimmer.h"
+
+#include <stdatomic.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control/thread.h"
+#include "host/trim.h"
+
+static atomic_bool running;
+static _Atomic pid_t tid; /* 0: the last one is gone, or there was none */
+
+static void *run(void *unused)
+{
+	(void)unused;
+	atomic_store(&tid, (pid_t)syscall(SYS_gettid));
+	prctl(PR_SET_NAME, "mtpreload-trim", 0, 0, 0);
+	trim_heap();
+	atomic_store(&running, false);
+	return NULL;
+}
+
+void trimmer_start(void)
+{
+	if (!trim_has_heap())
+		return;
+	atomic_store(&running, true);
+	if (thread_start(run) == 0)
+		return;
+	trim_heap();
+	atomic_store(&running, false);
+}
+
+bool trimmer_is_running(void)
+{
+	return atomic_load(&running);
+}
+
+void trimmer_wait(void)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+	pid_t last;
+
+	while (trimmer_is_running())
+		nanosleep(&moment, NULL);
+	last = atomic_exchange(&tid, 0);
+	if (last)
+		thread_wait_gone(last);
+}
+
+void trimmer_forget(void)
+{
+	atomic_store(&running, false);
+	atomic_store(&tid, 0);
+}
