@@ -43,8 +43,9 @@ const struct local *local_find(const char *word)
 static const char *const methods[] = {
 	"mt.mem_alloc", "mt.mem_free", "mt.mem_used", "mt.mem_rnd_alloc", "mt.mem_test_start",
 	"mt.mem_test_stop", "mt.mem_test_destroy", "mt.mem_test_destroy_all", "mt.mem_test_list",
-	"mt.mem_trim", "mt.reset", "mt.status", "mt.info", "cfg.list", "cfg.get", "cfg.set_now_int",
-	"cfg.set_now_string", "system.listMethods", "system.methodHelp",
+	"mt.mem_realloc", "mt.mem_check", "mt.mem_trim", "mt.leak_start", "mt.lease", "mt.reset", "mt.status",
+	"mt.info", "mt.describe", "cfg.list", "cfg.get", "cfg.set_now_int", "cfg.set_now_string",
+	"system.listMethods", "system.methodHelp",
 };
 
 int local_unknown(const char *word)

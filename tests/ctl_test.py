@@ -107,6 +107,17 @@ def refuses_unknown_words_and_names_the_nearest():
 
 
 @fact
+def each_method_of_ours_is_meant_by_its_name_alone():
+    with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host:
+        with Client(place.wait_socket(host.pid)) as client:
+            names = [name for name in client.call("system.listMethods") if name.startswith("mt.")]
+    for name in names:
+        word = name.removeprefix("mt.")
+        if word != "help":  # which mtctl has itself
+            says(run(word), 2, "", f"mtctl: unknown command '{word}', did you mean {name}?\n")
+
+
+@fact
 def says_usage_errors_as_json_too():
     says(run("-j", "lss"), 2,
          '{"error":{"code":2,"message":"unknown command \'lss\', did you mean ls?"}}\n')
