@@ -4,6 +4,7 @@
 
 #include "host/real.h"
 #include "inject/bulk.h"
+#include "inject/content.h"
 #include "inject/hand.h"
 #include "inject/sched.h"
 #include "tests/unit.h"
@@ -117,10 +118,12 @@ END_TEST
 
 START_TEST(budgets_refusal_ends_it_and_what_succeeded_stays)
 {
+	uint64_t before = budget_refusals();
 	struct unit_job u;
 
 	atomic_store(&budget_max_bytes, 95);
 	allocate(&u, 10, 10, 1000, 0);
+	ck_assert_uint_eq(budget_refusals() - before, 1);
 	ck_assert_uint_eq(u.job.chunks, 9);
 	ck_assert_uint_eq(u.job.bytes, 90);
 	ck_assert_uint_eq(u.job.errors, 1);
@@ -135,6 +138,12 @@ static unsigned calls;
 static void *refuse_every_third(size_t size)
 {
 	return ++calls % 3 ? allocator(size) : NULL;
+}
+
+static void *refuse_three(size_t size)
+{
+	calls++;
+	return calls == 100 || calls == 101 + 32 || calls == 500 ? NULL : allocator(size);
 }
 
 static void *refuse(size_t size)
@@ -169,9 +178,48 @@ START_TEST(heap_that_refuses_all_is_given_up)
 	real.malloc = refuse;
 	allocate(&u, 1, 1, UINT64_C(1) << 40, 0);
 	real.malloc = allocator;
-	ck_assert_uint_eq(calls, 1000);
+	ck_assert_uint_eq(calls, 1 + 1000); /* the first one of many, once more alone */
 	ck_assert_uint_eq(u.job.errors, 1000);
 	ck_assert_uint_eq(u.job.bytes, 0);
+}
+END_TEST
+
+START_TEST(small_one_refused_among_many_is_tried_again_with_its_size)
+{
+	struct unit_job u;
+	uint64_t all;
+
+	allocate(&u, 10, 100, 50000, 0);
+	all = fingerprint();
+	hand_free();
+	bulk_reseed();
+	allocator = real.malloc;
+	calls = 0;
+	real.malloc = refuse_three;
+	allocate(&u, 10, 100, 50000, 0);
+	real.malloc = allocator;
+	ck_assert_uint_eq(calls, u.job.chunks + 3);
+	ck_assert_uint_eq(u.job.errors, 0);
+	check_pieces(10, 100, 50000);
+	ck_assert_uint_eq(fingerprint(), all);
+}
+END_TEST
+
+START_TEST(small_ones_have_the_pattern_too)
+{
+	struct chunk_cursor at = { 0 };
+	struct unit_job u;
+	struct chunk c;
+
+	atomic_store(&content_check, 1);
+	allocate(&u, 1, 64, 20000, 0);
+	for (int i = 0; i < 500; i++)
+		ck_assert(chunk_prev(&hand_pool, &at, &c));
+	((unsigned char *)c.addr)[c.size - 1] ^= 1;
+	bulk_free_all(unit_job(&u), false);
+	unit_run(&u, 0);
+	ck_assert_uint_eq(u.job.bytes, 20000);
+	ck_assert_uint_eq(u.job.damaged, 1);
 }
 END_TEST
 
@@ -187,7 +235,7 @@ START_TEST(cancelled_allocation_keeps_what_was_done)
 	u.job.cancelled = true;
 	unit_run(&u, 0);
 	ck_assert_uint_gt(u.job.chunks, 0);
-	ck_assert_uint_le(u.job.chunks, 20);
+	ck_assert_uint_le(u.job.chunks, 20 * 32);
 	ck_assert_uint_eq(hand_pool.bytes, u.job.bytes);
 	ck_assert_uint_eq(budget_used(), u.job.bytes);
 }
@@ -227,6 +275,7 @@ END_TEST
 UNIT_SUITE(bulk_alloc, one_chunk_of_any_size_even_nothing, random_pieces_sum_to_exactly_the_total,
 	   both_bounds_are_met, same_seed_gives_same_sizes,
 	   budgets_refusal_ends_it_and_what_succeeded_stays, failures_are_counted_and_the_rest_goes_on,
-	   heap_that_refuses_all_is_given_up, cancelled_allocation_keeps_what_was_done,
+	   heap_that_refuses_all_is_given_up, small_one_refused_among_many_is_tried_again_with_its_size,
+	   small_ones_have_the_pattern_too, cancelled_allocation_keeps_what_was_done,
 	   small_chunk_is_never_in_hand_between_two_slices,
 	   cancelled_large_chunk_goes_back)

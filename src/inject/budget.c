@@ -96,15 +96,20 @@ static int ask_limit(uint64_t bytes, uint64_t held, char *why)
 	return -EDQUOT;
 }
 
+static int counted(int rc)
+{
+	if (rc)
+		atomic_fetch_add(&refusals, 1);
+	return rc;
+}
+
 int budget_check(uint64_t bytes, char why[BUDGET_WHY_MAX])
 {
 	int rc = ask_limit(bytes, budget_used(), why);
 
 	if (rc == 0 && atomic_load(&budget_available_percent))
 		rc = read_system(bytes, coarse_ns(), why);
-	if (rc)
-		atomic_fetch_add(&refusals, 1);
-	return rc;
+	return counted(rc);
 }
 
 static int try_to_take(uint64_t bytes, char *why)
@@ -122,11 +127,7 @@ static int try_to_take(uint64_t bytes, char *why)
 
 int budget_take(uint64_t bytes, char why[BUDGET_WHY_MAX])
 {
-	int rc = try_to_take(bytes, why);
-
-	if (rc)
-		atomic_fetch_add(&refusals, 1);
-	return rc;
+	return counted(try_to_take(bytes, why));
 }
 
 void budget_give(uint64_t bytes)
@@ -148,7 +149,7 @@ static void return_reserve(void)
 	budget_give(bytes);
 }
 
-int budget_take_inside(uint64_t bytes, char why[BUDGET_WHY_MAX])
+static int try_inside(uint64_t bytes, char *why)
 {
 	uint64_t left = atomic_load_explicit(&reserve, memory_order_relaxed);
 	bool exactly = atomic_load_explicit(&budget_max_bytes, memory_order_relaxed) != 0;
@@ -163,7 +164,17 @@ int budget_take_inside(uint64_t bytes, char why[BUDGET_WHY_MAX])
 		set_reserve(RESERVE_BYTES - bytes);
 		return 0;
 	}
-	return budget_take(bytes, why);
+	return try_to_take(bytes, why);
+}
+
+int budget_take_inside(uint64_t bytes, char why[BUDGET_WHY_MAX])
+{
+	return counted(try_inside(bytes, why));
+}
+
+int budget_try_inside(uint64_t bytes)
+{
+	return try_inside(bytes, NULL);
 }
 
 void budget_give_inside(uint64_t bytes)

@@ -22,6 +22,9 @@ int budget_take(uint64_t bytes, char why[BUDGET_WHY_MAX]);
 int budget_take_inside(uint64_t bytes, char why[BUDGET_WHY_MAX]);
 void budget_give_inside(uint64_t bytes);
 
+/* The same for whoever asks for less when this is refused: counted as no refusal. */
+int budget_try_inside(uint64_t bytes);
+
 /* Would budget_take grant it now? Takes nothing. */
 int budget_check(uint64_t bytes, char why[BUDGET_WHY_MAX]);
 

@@ -92,19 +92,52 @@ static bool move_on(struct job *j, struct slice *slice)
 	return j->moving.stage == TRANSIT_IDLE;
 }
 
+/* So many small ones at a time: some microseconds. */
+#define BATCH 32
+
+/* Returns how many bytes came. What was drawn for others is drawn again, by start_one. */
+static size_t start_many(struct job *j)
+{
+	struct prng before = sizes;
+	uint64_t held = hand_pool.bytes;
+	uint16_t size[BATCH];
+	unsigned done;
+
+	if (j->where != WHERE_THREAD || j->min == 0 || j->max > TRANSIT_SMALL_BYTES || j->left <= BATCH * j->max ||
+	    j->failures_in_a_row)
+		return 0;
+	for (unsigned i = 0; i < BATCH; i++)
+		size[i] = (uint16_t)prng_range(&sizes, j->min, j->max);
+	done = transit_in_small(&hand_pool, size, BATCH);
+	if (done < BATCH) {
+		sizes = before;
+		for (unsigned i = 0; i < done; i++)
+			prng_range(&sizes, j->min, j->max);
+	}
+	held = hand_pool.bytes - held;
+	j->chunks += done;
+	j->bytes += held;
+	j->left -= held;
+	return held;
+}
+
 static bool alloc_step(struct job *j, struct slice *slice)
 {
+	size_t many;
+
 	do {
 		if (!move_on(j, slice))
 			return false;
 		if (j->cancelled || !j->more)
 			return true;
-		start_one(j);
+		many = start_many(j);
+		if (!many)
+			start_one(j);
 		/* Never stop with a small one in hand: were it cancelled then, the heap's newest block would be
 		   freed first, and stay in the thread's cache with the whole heap under it. */
 		if (!move_on(j, slice))
 			return false;
-	} while (!slice_over(slice, 0));
+	} while (!slice_over(slice, many));
 	return false;
 }
 

@@ -32,7 +32,6 @@
 
 /* What a settling call does grows with the small blocks freed since the last one: 27 ns each. So many
    make it tens of microseconds. */
-#define SMALL_BYTES 1024
 #define SETTLE_EVERY 1024
 
 /* A host that allocates all the time serves a post within this; one that does not is looked at after an
@@ -120,6 +119,45 @@ int transit_in(struct transit *t, const struct want *w, char why[BUDGET_WHY_MAX]
 	if (rc)
 		(w->outside ? budget_give : budget_give_inside)(w->size);
 	return rc;
+}
+
+/* All of one small chunk's way in. False where the allocator or the record had no room. */
+static bool take_small(struct chunk_pool *pool, size_t size, unsigned flags)
+{
+	struct chunk c = { .addr = real.malloc(size), .size = size, .flags = flags };
+	volatile char *p = c.addr;
+
+	if (!p)
+		return false;
+	if (flags & CHUNK_PATTERN) {
+		content_fill(c.addr, 0, size);
+	} else if (flags & CHUNK_TOUCHED) {
+		/* It lies on two pages at most. */
+		p[0] = 0;
+		p[size - 1] = 0;
+	}
+	if (chunk_push(pool, &c) == 0)
+		return true;
+	real.free(c.addr);
+	return false;
+}
+
+unsigned transit_in_small(struct chunk_pool *pool, const uint16_t sizes[], unsigned count)
+{
+	unsigned flags = atomic_load(&content_check) ? CHUNK_TOUCHED | CHUNK_PATTERN :
+			 atomic_load(&content_touch) ? CHUNK_TOUCHED :
+						       0;
+	size_t rest = 0;
+	unsigned done = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		rest += sizes[i];
+	if (budget_try_inside(rest))
+		return 0;
+	while (done < count && take_small(pool, sizes[done], flags))
+		rest -= sizes[done++];
+	budget_give_inside(rest);
+	return done;
 }
 
 bool transit_arrived(struct transit *t, uint64_t *failed)
@@ -273,7 +311,7 @@ bool transit_out_step(struct transit *t, struct slice *slice, uint64_t *damaged)
 	}
 	transit_release(&t->chunk, t->outside);
 	t->stage = TRANSIT_IDLE;
-	if (t->for_good && t->chunk.size <= SMALL_BYTES)
+	if (t->for_good && t->chunk.size <= TRANSIT_SMALL_BYTES)
 		settle_some();
 	return true;
 }
@@ -344,7 +382,7 @@ bool transit_resize_step(struct transit *t, struct slice *slice, uint64_t *faile
 
 bool transit_out_at_once(const struct chunk *c)
 {
-	if (c->size > SMALL_BYTES || c->flags & (CHUNK_PATTERN | CHUNK_MAPPED))
+	if (c->size > TRANSIT_SMALL_BYTES || c->flags & (CHUNK_PATTERN | CHUNK_MAPPED))
 		return false;
 	transit_release(c, false);
 	settle_some();

@@ -52,6 +52,13 @@ struct transit {
    `why` (may be NULL) has the figures; -EAGAIN: too many posts are waiting. */
 int transit_in(struct transit *t, const struct want *w, char why[BUDGET_WHY_MAX]);
 
+/* Up to this size asking what there is to do with a chunk takes longer than doing it. */
+#define TRANSIT_SMALL_BYTES 1024
+
+/* Allocates small chunks of these sizes, from 1, straight into the pool, until something refuses one. Returns how many
+   there are now: the next has to go the long way, which tells why. */
+unsigned transit_in_small(struct chunk_pool *pool, const uint16_t sizes[], unsigned count);
+
 /* Of a posted one: is it allocated now? True also when it has been refused: `t` is then idle and `*failed`
    increased. */
 bool transit_arrived(struct transit *t, uint64_t *failed);
