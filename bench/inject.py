@@ -37,7 +37,7 @@ def ours_in(place, added, **settings):
 
 
 def bare_loop(added, way, total):
-    """Nanoseconds to allocate and to free."""
+    """Nanoseconds to allocate, to free, and of small blocks to free with what the allocator puts off."""
     done = subprocess.run([os.path.join(BENCH, "loops"), way, str(total)], env=environment(added),
                           capture_output=True, text=True, check=True)
     return [int(word) for word in done.stdout.split()]
@@ -70,9 +70,10 @@ def throughput():
             for way, total in (("small", SMALL), ("large", LARGE), ("fill", LARGE)):
                 theirs = bare_loop(bare, way, total)
                 taken, freed, record_bytes = by_command(under, way)
-                kept = seen.setdefault((name, way), {"taken": [], "freed": [], "mib_s": []})
+                kept = seen.setdefault((name, way), {"taken": [], "freed": [], "settled": [], "mib_s": []})
                 kept["taken"].append(theirs[0] / taken)
                 kept["freed"].append(theirs[1] / freed)
+                kept["settled"].append(theirs[-1] / freed)
                 kept["mib_s"].append(total / MIB / (taken / 1e9))
                 if record_bytes:
                     records[name] = record_bytes
@@ -85,13 +86,14 @@ def throughput():
         for way in ("small", "large", "fill"):
             got = found[f"{name}, {way}"]
             cells.append(f"{got['taken']['median']:.2f} ({got['taken']['quartiles_percent']:.0f} %)")
-        cells.append(f"{found[f'{name}, small']['freed']['median']:.2f} "
-                     f"({found[f'{name}, small']['freed']['quartiles_percent']:.0f} %)")
+        for key in ("freed", "settled"):
+            got = found[f"{name}, small"][key]
+            cells.append(f"{got['median']:.2f} ({got['quartiles_percent']:.0f} %)")
         cells.append(f"{found[f'{name}, small']['mib_s']['median']:.0f}")
         cells.append(f"{records[name]:.1f}")
         rows.append(cells)
     put("throughput", table(["allocator", "1-64 bytes", "1 GiB", "1 GiB with check_content",
-                             "freeing 1-64 bytes", "MiB/s of 1-64 bytes", "bytes of record a chunk"], rows))
+                             "freeing 1-64 bytes", "the same, the loop's put-off work with it", "MiB/s of 1-64 bytes", "bytes of record a chunk"], rows))
 
 
 def stamps(path):
@@ -195,7 +197,8 @@ STALLS = {"nothing": None, "mt.mem_alloc 1g": [("mt.mem_alloc", "1g")],
 
 
 def stall_rounds(name):
-    """The longest pair of malloc and free in the host while each of STALLS is under way, in µs."""
+    """The longest pair of malloc and free in the host while each of STALLS is under way, in µs, and the longest without
+    the time in which other threads had the processor."""
     _, under = behind(name)
     longest = {}
     with Place() as place, Program([os.path.join(BENCH, "loops"), "stall"], env=ours_in(place, under), **PIPES) as host, \
@@ -209,18 +212,20 @@ def stall_rounds(name):
             else:
                 time.sleep(0.3)
             host.tell()
-            longest[what] = int(host.hear().split()[1]) / 1000
+            longest[what] = [int(ns) / 1000 for ns in host.hear().split()[1:]]
     return longest
 
 
 def stall():
     seen = {name: [stall_rounds(name) for _ in range(ROUNDS)] for name in installed()}
-    found = {name: {what: {"median": statistics.median(r[what] for r in got), "most": max(r[what] for r in got)}
+    keys = ("all", "on a processor")
+    found = {name: {what: {key: {"median": statistics.median(r[what][i] for r in got),
+                                 "most": max(r[what][i] for r in got)} for i, key in enumerate(keys)}
                     for what in STALLS} for name, got in seen.items()}
     record("stall", {"us": found})
-    put("stall", table(["allocator", *STALLS],
-                       [[name, *(f"{found[name][what]['median']:.0f} ({found[name][what]['most']:.0f})"
-                                 for what in STALLS)] for name in found]))
+    put("stall", table(["allocator", "", *STALLS],
+                       [[name, key, *(f"{found[name][what][key]['median']:.0f} ({found[name][what][key]['most']:.0f})"
+                                      for what in STALLS)] for name in found for key in keys]))
 
 
 STEP, STEPS, BLOCK = 1000, 50, 4000

@@ -3,8 +3,10 @@
    call costs a thread that allocates all the while.
    loops small TOTAL: blocks of 1 to 64 bytes, a store to each; then freed, in the order in which they came.
    loops large TOTAL: one block, a store to each page. loops fill TOTAL: one block, written whole.
-   Each prints nanoseconds. loops stall: pairs of malloc and free of 64 bytes until its input ends; on each line it
-   prints how many there were since the last and the longest. */
+   Each prints nanoseconds: to allocate, to free, and to free with all that the allocator does only when a large request
+   comes by. loops stall: pairs of malloc and free of 64 bytes until its input ends; on each line it prints how many there
+   were since the last, the longest, and the longest without the time in which other threads had the processor. */
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -31,7 +33,7 @@ static uint64_t total;
 
 static void small(void)
 {
-	uint64_t state = 88172645463325252u, left = total, count = 0, start, middle;
+	uint64_t state = 88172645463325252u, left = total, count = 0, start, middle, end;
 	size_t room = total * sizeof(void *);
 	void **blocks = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
@@ -54,7 +56,10 @@ static void small(void)
 	middle = now_ns();
 	for (uint64_t i = 0; i < count; i++)
 		free(blocks[i]);
-	printf("%llu %llu\n", (unsigned long long)(middle - start), (unsigned long long)(now_ns() - middle));
+	end = now_ns();
+	free(malloc(96 << 10));
+	printf("%llu %llu %llu\n", (unsigned long long)(middle - start), (unsigned long long)(end - middle),
+	       (unsigned long long)(now_ns() - middle));
 }
 
 static void large(void)
@@ -86,12 +91,31 @@ static void *work(void *unused)
 	return unused;
 }
 
+/* How long this thread has been ready to run without a processor: the second number of its schedstat, in ns. */
+static uint64_t run_delay(void)
+{
+	static int fd = -1;
+	char text[96];
+	ssize_t got;
+
+	if (fd < 0)
+		fd = open("/proc/thread-self/schedstat", O_RDONLY);
+	got = pread(fd, text, sizeof(text) - 1, 0);
+	if (got <= 0)
+		exit(1);
+	text[got] = '\0';
+	return strtoull(strchr(text, ' '), NULL, 10);
+}
+
+/* Shorter pairs are no stalls, and not worth asking for. */
+#define LONG_NS 20000
+
 /* Looks for a line every thousand pairs. */
 static void stall(void)
 {
 	struct pollfd in = { .fd = 0, .events = POLLIN };
-	unsigned long long pairs = 0, longest = 0;
-	uint64_t before = now_ns(), after;
+	unsigned long long pairs = 0, longest = 0, longest_on = 0;
+	uint64_t delay = run_delay(), before = now_ns(), after;
 	char line[16];
 
 	for (;;) {
@@ -100,16 +124,28 @@ static void stall(void)
 			after = now_ns();
 			if (after - before > longest)
 				longest = after - before;
+			if (after - before > LONG_NS) {
+				uint64_t now = run_delay(), off = now - delay;
+
+				if (off <= after - before && after - before - off > longest_on)
+					longest_on = after - before - off;
+				delay = now;
+				after = now_ns();
+			}
 			before = after;
 		}
 		pairs += 1000;
-		if (poll(&in, 1, 0) <= 0)
+		if (poll(&in, 1, 0) <= 0) {
+			delay = run_delay();
+			before = now_ns();
 			continue;
+		}
 		if (read(0, line, sizeof(line)) <= 0)
 			return;
-		printf("%llu %llu\n", pairs, longest);
+		printf("%llu %llu %llu\n", pairs, longest, longest_on);
 		fflush(stdout);
-		pairs = longest = 0;
+		pairs = longest = longest_on = 0;
+		delay = run_delay();
 		before = now_ns();
 	}
 }

@@ -49,6 +49,8 @@ START_TEST(plans_that_cannot_be_are_refused)
 	static const char *const refused[][2] = {
 		{ "2 1 10 1 1 1", "400 invalid size parameters values: min 2, max 1, total 10 bytes" },
 		{ "1 11 10 1 1 1", "400 invalid size parameters values" },
+		{ "0 0 10 1 1 1", "400 invalid size parameters values: pieces of 0 bytes never reach total "
+				  "(accepted: max from 1)" },
 		{ "1 1 1 0 1 1", "400 invalid time intervals values: min_int 0, max_int 1, total_time 1 "
 				 "ms (accepted: 1 <= min_int <= max_int <= total_time)" },
 		{ "1 1 1 2 1 5", "400 invalid time intervals values" },

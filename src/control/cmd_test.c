@@ -12,12 +12,17 @@
 
 static bool sizes_are_valid(const struct test_plan *p, struct reply *r)
 {
-	if (p->min_bytes <= p->max_bytes && p->max_bytes <= p->total_bytes)
+	if (p->min_bytes > p->max_bytes || p->max_bytes > p->total_bytes)
+		reply_fault(r, 400,
+			    "invalid size parameters values: min %" PRIu64 ", max %" PRIu64
+			    ", total %" PRIu64 " bytes (accepted: min <= max <= total)",
+			    p->min_bytes, p->max_bytes, p->total_bytes);
+	else if (p->max_bytes == 0)
+		reply_fault(r, 400,
+			    "invalid size parameters values: pieces of 0 bytes never reach total "
+			    "(accepted: max from 1)");
+	else
 		return true;
-	reply_fault(r, 400,
-		    "invalid size parameters values: min %" PRIu64 ", max %" PRIu64
-		    ", total %" PRIu64 " bytes (accepted: min <= max <= total)",
-		    p->min_bytes, p->max_bytes, p->total_bytes);
 	return false;
 }
 
