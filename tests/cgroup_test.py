@@ -106,5 +106,62 @@ def at_the_limit_everything_is_taken_back():
             assert group.used() < before + LIMIT // 8, group.used()
 
 
+# A group of version 2 as its files would look: the host's own without a limit, its parent with one, most of whose use
+# is cache. The names are as the kernel has them; the figures are ours, so that they are known on any machine.
+PLAY_VERSION_2 = """
+set -e
+echo $$ > "$REAL/$GROUP/inner/cgroup.procs"
+mount -t tmpfs none /sys/fs/cgroup
+mkdir -p "/sys/fs/cgroup/$GROUP/inner"
+cd "/sys/fs/cgroup/$GROUP"
+echo max > inner/memory.max
+echo 41943040 > inner/memory.current
+echo 134217728 > memory.max
+echo 104857600 > memory.current
+printf 'anon 41943040\nfile 62914560\ninactive_anon 0\nactive_anon 41943040\n' > memory.stat
+printf 'inactive_file 41943040\nactive_file 20971520\nunevictable 0\n' >> memory.stat
+cd /
+exec "$@"
+"""
+
+
+class Unified:
+    """An empty group of version 2 and one inside it; `real` is None where there are none on this machine."""
+
+    def __init__(self):
+        self.name = f"mtpreload-test-{os.getpid()}"
+        self.real = next((path for path in (f"{VERSION_2}/unified", VERSION_2)
+                          if os.path.exists(f"{path}/cgroup.procs")), None)
+
+    def __enter__(self):
+        try:
+            if self.real:
+                os.makedirs(f"{self.real}/{self.name}/inner")
+        except OSError as error:
+            print(f"no control group of version 2 can be made here: {error}", flush=True)
+            self.real = None
+        return self
+
+    def __exit__(self, *_):
+        if self.real:
+            os.rmdir(f"{self.real}/{self.name}/inner")
+            os.rmdir(f"{self.real}/{self.name}")
+
+
+@fact
+def the_tightest_limit_of_version_2_counts_up_the_ancestors():
+    with Unified() as group, Place() as place:
+        if not group.real:
+            return
+        env = {**place.environment(), "REAL": group.real, "GROUP": group.name}
+        with Program(["unshare", "-m", "sh", "-c", PLAY_VERSION_2, "sh", "sleep", "1000"], env=env) as host, \
+                Client(place.wait_socket(host.pid)) as client:
+            code, text = client.refusal("mt.mem_alloc", 82 * MIB)
+            equal(code, 400)
+            assert f"cgroup /{group.name} has {88 * MIB} of {LIMIT} available" in text, text
+            client.call("mt.mem_alloc", 81 * MIB)
+            equal(client.call("mt.reset"), 81 * MIB)
+
+
 if __name__ == "__main__":
     run_facts()
