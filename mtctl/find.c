@@ -21,6 +21,19 @@ struct finder {
 	const char *dir;
 };
 
+bool find_is_usable(const struct instance *i, const void *unused)
+{
+	(void)unused;
+	return !i->trouble;
+}
+
+bool find_is_refused(const struct instance *i, const void *unused)
+{
+	(void)unused;
+	/* A process that has ended has no name, and its socket's is only not pruned yet. */
+	return (i->trouble == -EACCES || i->trouble == -EPERM) && *i->proc.name;
+}
+
 static struct instance *by_pid(struct instances *found, pid_t pid)
 {
 	for (size_t i = 0; i < found->count; i++)

@@ -19,6 +19,10 @@ struct instance {
 	pid_t peer;
 };
 
+/* Can it be talked to? Is it there, as far as can be seen, and only for others to talk to? For find_keep too. */
+bool find_is_usable(const struct instance *i, const void *unused);
+bool find_is_refused(const struct instance *i, const void *unused);
+
 /* Sorted by pid. */
 struct instances {
 	struct instance *at;

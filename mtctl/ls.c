@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Lists instances. All are asked at once, so that one that is stopped costs its second only once;
-   what /proc knows is shown for it all the same. */
+   what /proc knows is shown for it all the same, and for those of other users. */
 #include "ls.h"
 
 #include <inttypes.h>
@@ -32,6 +32,8 @@ static void ask(struct row *r)
 {
 	struct buf request = { 0 };
 
+	if (find_is_refused(r->at, NULL))
+		return;
 	call_simple(&request, "mt.info");
 	call_simple(&request, "mt.status");
 	r->asked = link_open(&r->link, r->at->socket, r->at->proc.pid,
@@ -61,6 +63,8 @@ static void hear(struct row *r)
 	struct answer info, status;
 	struct json v;
 
+	if (find_is_refused(r->at, NULL))
+		return;
 	if (r->asked && next_answer(r, &info)) {
 		r->uptime_s = number(info.result, "uptime_s");
 		if (!json_member(info.result, "allocator", &v) || json_kind(v) != 's' ||
@@ -98,6 +102,12 @@ static const struct column {
 
 typedef char cells[COLUMNS][CELL_MAX];
 
+/* Why there is nothing to show of it but what /proc knows. */
+static const char *silence(const struct row *r)
+{
+	return find_is_refused(r->at, NULL) ? "no permission" : "not answering";
+}
+
 static void fill(const struct row *r, cells c)
 {
 	const struct proc *p = &r->at->proc;
@@ -107,7 +117,7 @@ static void fill(const struct row *r, cells c)
 	snprintf(c[2], CELL_MAX, "%s", p->name);
 	snprintf(c[3], CELL_MAX, "%u", (unsigned)p->uid);
 	snprintf(c[4], CELL_MAX, "-");
-	snprintf(c[5], CELL_MAX, "not answering");
+	snprintf(c[5], CELL_MAX, "%s", silence(r));
 	snprintf(c[6], CELL_MAX, "-");
 	snprintf(c[7], CELL_MAX, "%s", r->at->socket);
 	if (!r->answered)
@@ -173,7 +183,7 @@ static void add_object(struct buf *b, const struct row *r)
 		add_text(b, "allocator", r->allocator);
 		buf_printf(b, ",\"held\":%" PRIu64, r->held);
 	} else {
-		add_text(b, "error", "not answering");
+		add_text(b, "error", silence(r));
 	}
 	add_text(b, "socket", r->at->socket);
 	buf_char(b, '}');

@@ -64,10 +64,10 @@ int target_error(const struct instance *i, int rc, pid_t peer, const struct opti
 	}
 }
 
-static bool is_usable(const struct instance *i, const void *unused)
+/* Another user's instances count: whoever names one is told so, and it is somebody's parent or sibling. */
+static bool is_there(const struct instance *i, const void *unused)
 {
-	(void)unused;
-	return !i->trouble;
+	return find_is_usable(i, unused) || find_is_refused(i, unused);
 }
 
 /* "12 sleep, 40 python3", the first ones of many. */
@@ -112,13 +112,13 @@ static int refuse_none(const struct instances *found, const struct options *o)
 			 "no instance is running (start one: mtctl run -- PROGRAM [ARG]...)");
 }
 
-static int refuse_name(const struct instances *usable, const char *name)
+static int refuse_name(const struct instances *there, const char *name)
 {
 	struct nearest n = { .word = name };
 
-	for (size_t i = 0; i < usable->count; i++) {
-		nearest_offer(&n, usable->at[i].proc.name);
-		nearest_offer(&n, usable->at[i].proc.program);
+	for (size_t i = 0; i < there->count; i++) {
+		nearest_offer(&n, there->at[i].proc.name);
+		nearest_offer(&n, there->at[i].proc.program);
 	}
 	if (n.best)
 		return out_error(CTL_UNREACHABLE, "no instance is called %s, did you mean %s?", name,
@@ -202,7 +202,7 @@ static int choose_name(const struct options *o, struct instances *chosen)
 	int status;
 
 	find_instances(chosen, 0);
-	find_keep(chosen, is_usable, NULL);
+	find_keep(chosen, is_there, NULL);
 	/* A program may have a colon in its name. */
 	if (!strchr(o->name, ':') || any(chosen, is_called, o->name))
 		return keep_name(o->name, chosen);
@@ -221,7 +221,7 @@ int target_list(const struct options *o, struct instances *chosen)
 	if (o->name)
 		return choose_name(o, chosen);
 	find_instances(chosen, 0);
-	find_keep(chosen, is_usable, NULL);
+	find_keep(chosen, is_there, NULL);
 	return CTL_DONE;
 }
 
@@ -229,15 +229,16 @@ int target_choose(const struct options *o, struct instances *chosen)
 {
 	int status = CTL_DONE;
 
-	if (o->pid || o->socket || o->name) {
+	if (o->pid || o->socket || o->name)
 		status = target_list(o, chosen);
-	} else {
+	else
 		find_instances(chosen, 0);
-		if (!any(chosen, is_usable, NULL))
-			return refuse_none(chosen, o);
-		find_keep(chosen, is_usable, NULL);
-	}
-	if (status == CTL_DONE && chosen->count > 1 && !o->all)
+	if (status != CTL_DONE)
+		return status;
+	if (!any(chosen, find_is_usable, NULL))
+		return refuse_none(chosen, o);
+	find_keep(chosen, find_is_usable, NULL);
+	if (chosen->count > 1 && !o->all)
 		return refuse_several(chosen, o->name);
-	return status;
+	return CTL_DONE;
 }

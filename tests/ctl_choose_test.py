@@ -12,8 +12,8 @@ import signal
 import subprocess
 import sys
 
-from ctl import (HEADER, ISOLATED, PYTHON, SLEEP, Server, alone, clean, freeze, here, host, is_root,
-                 isolate, name_of, path_of, result_of, run, says)
+from ctl import (HEADER, ISOLATED, NOBODY, PYTHON, SLEEP, Server, alone, as_root, clean, freeze, here,
+                 host, is_root, isolate, name_of, path_of, result_of, run, says)
 from harness import (LIB, MTCTL, PATIENCE_S, Place, Program, children, equal, fact, run_facts,
                      wait_for)
 
@@ -319,14 +319,66 @@ def another_user_s_instance_needs_permission():
         nobody = dict(user=65534, group=65534, extra_groups=[], binary=tool)
         says(run("-s", path, "mt.mem_used", **nobody), 3, "",
              f"mtctl: no permission for {path} (run mtctl as the user of the process, or as root)\n")
-        for words in (["-p", str(program.pid)], []):
+        for words in (["-p", str(program.pid)], ["-n", "sleep"], ["-n", "sleep", "--all"], ["-n", "sleep:master"], []):
             says(run(*words, "mt.mem_used", env=here(place), **nobody), 3, "",
                  f"mtctl: no permission for {path} (run mtctl as the user of the process, or as "
                  "root)\n")
         says(run("-p", str(program.pid), "mt.mem_used", **nobody), 3, "",
              f"mtctl: no socket of process {program.pid} (sleep) was found, and uid 65534 may not look "
              "into it (run mtctl as its user, or as root)\n")
+        says(run("-n", "slepp", "mt.mem_used", env=here(place), **nobody), 3, "",
+             "mtctl: no instance is called slepp, did you mean sleep?\n")
+        for words in ([], ["-n", "sleep"]):
+            done = run("ls", *words, env=here(place), **nobody)
+            equal((done.status, done.err), (0, ""))
+            equal([line.split() for line in done.out.splitlines()[1:]],
+                  [[str(program.pid), str(os.getpid()), "sleep", "0", "-", "no", "permission", "-", path]])
+        equal(json.loads(run("ls", "-j", env=here(place), **nobody).out),
+              [{"pid": program.pid, "parent": os.getpid(), "name": "sleep", "uid": 0,
+                "error": "no permission", "socket": path}])
+        program.process.kill()
+        program.process.wait()
+        assert os.path.exists(path), "nobody may not remove root's name"
         says(run("ls", env=here(place), **nobody), 0, HEADER)
+        says(run("mt.mem_used", env=here(place), **nobody), 3, "",
+             f"mtctl: no permission for {path} (run mtctl as the user of the process, or as root)\n")
+
+
+# Two children of another user.
+PREFORK = """
+import subprocess, sys, time
+user = dict(user=int(sys.argv[1]), group=int(sys.argv[1]), extra_groups=[])
+started = [subprocess.Popen(["/usr/bin/python3", "-c", "import time; time.sleep(1000)"], **user) for _ in range(2)]
+print(*[child.pid for child in started], flush=True)
+time.sleep(1000)
+"""
+
+
+@as_root
+def those_that_refuse_are_parents_and_siblings_all_the_same():
+    with Place() as place:
+        tool, library = shutil.copy(MTCTL, place.path), shutil.copy(LIB, place.path)
+        nobody = dict(user=NOBODY, group=NOBODY, extra_groups=[], binary=tool, env=here(place))
+        env = place.environment() | {"LD_PRELOAD": library}
+        with Program(["/usr/bin/python3", "-c", PREFORK, str(NOBODY)], env=env, stdout=subprocess.PIPE) as master:
+            workers = sorted(int(word) for word in master.process.stdout.readline().split())
+            for pid in (master.pid, *workers):
+                place.wait_socket(pid)
+
+            def listed(*words):
+                return [i["pid"] for i in json.loads(run("ls", "-j", *words, **nobody).out)]
+
+            equal(listed(), sorted((master.pid, *workers)))
+            equal(listed("-n", "python3:worker"), workers)
+            equal(listed("-n", "python3:master"), [master.pid])
+            for place_of, pid in enumerate(workers, 1):
+                done = run("-n", f"python3:worker:{place_of}", "-j", "mt.info", **nobody)
+                equal(json.loads(done.out).get("pid"), pid, done.out)
+            done = run("-n", "python3", "--all", "mt.mem_used", **nobody)
+            equal(done.all(), (0, "".join(f"# {pid} python3\n0\n" for pid in workers), ""))
+            says(run("-n", "python3:master", "mt.mem_used", **nobody), 3, "",
+                 f"mtctl: no permission for {place.socket(master.pid)} (run mtctl as the user of the process, or as "
+                 "root)\n")
 
 
 @fact

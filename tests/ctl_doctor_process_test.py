@@ -380,4 +380,17 @@ def another_user_s_process_cannot_be_looked_at():
                  "mtctl as that user, or as root)\n")
 
 
+@as_root
+def a_process_that_gave_up_rights_is_for_root_alone():
+    with Place() as place, Program([os.path.join(BUILD, "tests/host_setuid")], env=place.environment(),
+                                   text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as program:
+        path_of(place, program)
+        program.tell()
+        equal(program.hear(), "uid 65534\n")
+        tool = shutil.copy(MTCTL, place.path)
+        says(run("doctor", str(program.pid), user=65534, group=65534, extra_groups=[], binary=tool), 3, "",
+             f"mtctl: uid 65534 may not look into process {program.pid} (host_setuid) of uid 65534 (it had other "
+             "rights before, so the kernel keeps it from its user: run mtctl as root)\n")
+
+
 run_facts()
