@@ -236,12 +236,12 @@ def value(path, *words):
 
 
 class Client:
-    """A raw connection: the text format, or anything."""
+    """A raw connection: the text format, or anything. A path with an @ in front is a name without a file."""
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(PATIENCE_S)
-        self.socket.connect(path)
+        self.socket.connect("\0" + path[1:] if path.startswith("@") else path)
         self.rest = b""
 
     def __enter__(self):

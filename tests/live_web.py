@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Web servers: a main process whose workers have other rights, and are replaced while it serves."""
 
+import json
 import os
 import pwd
 import signal
+import subprocess
 
-from harness import Program, children, run_facts, wait_for
+from harness import MTCTL, PATIENCE_S, Program, children, run_facts, wait_for
 from servers import (Web, crash, free_port, let_drop_late, log_of, own_directory, owner,
                      program_of, rights, served, server, tool, wait_answer, wait_gone, wait_pruned,
                      write)
+from usage import plain
 
 PAGE = b"a page that is the same each time\n"
 SITE_TIME = 1_700_000_000
@@ -191,6 +194,9 @@ backend back
     http-response set-header X-Through haproxy
     server one {path}/back/http.sock
 """
+HAPROXY_UNSTEADY = [(r"\[\d+/.*?\]", "[TIME]"), (r" -?\d+(/-?\d+){4} ", " N "),
+                    (r" \d+(/\d+){4} \d+/\d+ ", " N "), (r"\(\d{2,}\)", "(N)"),
+                    (r"(FE|BE): \d+", r"\1: N")]
 
 
 def wait_settled(run, pid):
@@ -229,9 +235,68 @@ def haproxy_passes_on_and_reloads(run):
         wait_settled(run, main.pid)
         seen += [drill_all(run, web, main.pid, new[0])] + ask_all(web) + [web.curl("denied")]
         seen += [main.stop(signal.SIGUSR1)]
-    return seen + [log_of(run, log, (r"\[\d+/.*?\]", "[TIME]"), (r" -?\d+(/-?\d+){4} ", " N "),
-                          (r" \d+(/\d+){4} \d+/\d+ ", " N "), (r"\(\d{2,}\)", "(N)"),
-                          (r"(FE|BE): \d+", r"\1: N"), but=r'HTTP/1\.0"')]
+    return seen + [log_of(run, log, *HAPROXY_UNSTEADY, but=r'HTTP/1\.0"')]
+
+
+CHROOTED = """
+global
+    chroot {jail}
+    user www-data
+    group www-data
+    log stdout format raw daemon
+defaults
+    mode http
+    log global
+    option httplog
+    timeout client 60s
+frontend front
+    bind {path}/http.sock
+    http-request deny if {{ path /denied }}
+    http-request return content-type text/plain file {site}/page
+"""
+
+
+def socket_by_pid(run, pid):
+    """Where mtctl finds it, wherever that is by now: in our place if it was bound before the root was changed."""
+    def found():
+        done = subprocess.run([MTCTL, "ls", "-j", "-p", str(pid)], capture_output=True, text=True,
+                              timeout=PATIENCE_S, env=plain(run))
+        return done.returncode == 0 and json.loads(done.stdout)[0]["socket"]
+    return wait_for(found, f"mtctl to find {pid}") if run.watched else None
+
+
+def answers_in_its_jail(run, jail, site):
+    """Its worker is chrooted and somebody else before the library binds, unless the machine is very slow."""
+    config = write(os.path.join(run.path, "haproxy.conf"),
+                   CHROOTED.format(path=run.path, jail=jail, site=site))
+    web, log = Web(run, os.path.join(run.path, "http.sock")), os.path.join(run.path, "log")
+    with open(log, "w") as out, Program([program_of("haproxy"), "-W", "-f", config], env=run.env(),
+                                        stdout=out, stderr=out) as main:
+        web.wait_started(main, PAGE)
+        worker, = workers_of(main.pid, 1)
+        wait_settled(run, main.pid)
+        seen = [os.path.realpath(f"/proc/{worker}/root") == jail, web.curl("page"), web.curl("denied")]
+        path = socket_by_pid(run, worker)
+        with web.traffic(PAGE) as traffic:
+            run.drill(main.pid)
+            run.drill(worker, path)
+            seen += [served(traffic)]
+        seen += [web.curl("page"), web.curl("denied"), main.stop(signal.SIGUSR1)]
+    return path, seen + [log_of(run, log, *HAPROXY_UNSTEADY, but=r'HTTP/1\.0"')]
+
+
+@server("HAProxy (chroot)", "/usr/sbin/haproxy -v")
+def haproxy_answers_in_an_empty_root_and_in_one_with_a_place_for_sockets(run):
+    site, jail = make_site(run), os.path.join(run.path, "jail")
+    inside = jail + run.place.run
+    os.mkdir(jail)
+    path, seen = answers_in_its_jail(run, jail, site)
+    assert not path or path.startswith(("@", run.place.run)), path
+    os.makedirs(inside)
+    os.chmod(inside, 0o1777)
+    path, more = answers_in_its_jail(run, jail, site)
+    assert not path or path.startswith(("/proc/", run.place.run)), path
+    return seen + more + [os.listdir(inside), sorted(os.listdir(run.path))]
 
 
 NGINX = """
