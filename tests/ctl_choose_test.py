@@ -194,6 +194,43 @@ def role_is_a_word_of_the_title():
         equal(family.chosen(":cache-loader"), [two])
 
 
+NGINX = """
+daemon off;
+pid {path}/nginx.pid;
+error_log {path}/error.log;
+worker_processes 2;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path {path}/t1; proxy_temp_path {path}/t2; fastcgi_temp_path {path}/t3;
+    uwsgi_temp_path {path}/t4; scgi_temp_path {path}/t5;
+    server {{ listen unix:{path}/http.sock; }}
+}}
+"""
+
+
+@alone
+def nginx_is_chosen_by_name_and_role():
+    with Place() as place:
+        config = os.path.join(place.path, "nginx.conf")
+        with open(config, "w") as file:
+            file.write(NGINX.format(path=place.path))
+        with host(place, (shutil.which("nginx") or "/usr/sbin/nginx", "-c", config)) as nginx:
+            workers = sorted(wait_for(lambda: len(children(nginx.pid)) == 2 and children(nginx.pid), "workers"))
+            for pid in (nginx.pid, *workers):
+                place.wait_socket(pid)
+            for pid in workers:
+                wait_for(lambda: b"worker process" in open(f"/proc/{pid}/cmdline", "rb").read(), "the title")
+            says(run("-n", "nginx", "--all", "mt.mem_used", env=here(place)), 0,
+                 "".join(f"# {pid} nginx\n0\n" for pid in sorted((nginx.pid, *workers))))
+            for name, pid in (("nginx:worker:1", workers[0]), ("nginx:worker:2", workers[1]),
+                              ("nginx:master", nginx.pid)):
+                says(run("-n", name, "mt.mem_alloc", "1", "k", env=here(place)), 0)
+                says(run("-p", str(pid), "mt.mem_free", env=here(place)), 0, "1024\n")
+            equal(nginx.stop(signal.SIGQUIT), 0)
+        equal(place.names(), [])
+
+
 @fact
 def role_is_who_started_whom_where_titles_do_not_tell():
     python = os.path.basename(os.path.realpath(sys.executable))

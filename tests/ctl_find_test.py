@@ -51,6 +51,33 @@ def finds_the_directories_of_the_environment():
                 found(program, clean(**{variable: place.run}))
 
 
+# The directories in their order; each can be used, and the first that is there is taken.
+ORDER = """
+mount -t tmpfs tmpfs /run && mkdir {made} && chmod 700 /run/xdg &&
+exec env LD_PRELOAD={library} {settings} sleep 1000
+"""
+
+
+@alone
+def the_first_directory_that_can_be_used_is_taken_and_found():
+    if not LIB.startswith("/run/"):
+        order = [("MTPRELOAD_DIR=/run/own", "/run/own", "/run/own"),
+                 ("RUNTIME_DIRECTORY=/run/first:/run/second", "/run/first", "/run/first"),
+                 ("", "/run/mtpreload", "/run/mtpreload"),
+                 ("XDG_RUNTIME_DIR=/run/xdg", "/run/xdg", "/run/xdg/mtpreload"),
+                 ("", "/run/tmp", f"/tmp/mtpreload-{os.geteuid()}")]
+        spaces = ["unshare", "--mount"] + (["--user", "--map-root-user"] if os.geteuid() else [])
+        for left in range(len(order)):
+            settings, made, _ = zip(*order[left:])
+            script = ORDER.format(library=LIB, settings=" ".join(settings),
+                                  made=" ".join({*made, "/run/xdg"}))
+            with Program(spaces + ["sh", "-c", script], env=clean()) as program:
+                line = wait_for(lambda: line_of(program.pid), "the instance")
+                directory = re.sub(r"^/proc/\d+/root", "", os.path.dirname(line["socket"]))
+                equal((directory, line["held"]), (order[left][2], 0))
+                os.unlink(line["socket"])  # nobody else cleans up here
+
+
 @fact
 def finds_a_fixed_socket():
     for name, expanded in (("a.sock", "a.sock"), ("b.%p.sock", "b.{}.sock")):

@@ -8,10 +8,10 @@ import os
 import re
 import subprocess
 
-from harness import PATIENCE_S, Program, children, run_facts, wait_for
+from harness import MTCTL, PATIENCE_S, Program, children, run_facts, wait_for
 from matrix import program
 from servers import let_drop_late
-from usage import Server, binary, dialogue, here, killed, write
+from usage import Server, binary, dialogue, here, killed, plain, write
 
 # What a program runs to be drilled: it prints the pids of its caller and of itself, and waits for a line.
 WAIT = 'echo "drill $PPID $$"; read line'
@@ -400,6 +400,10 @@ def a_static_program_does_the_same_and_has_no_name(run):
                 run.place.wait_socket(cat.pid)
             assert not os.path.exists(run.place.socket(busybox.pid))
             cat.process.communicate()
+        if run.watched:
+            for of in (["--", binary("busybox")], [str(busybox.pid)]):
+                status, out, errors = run.command(MTCTL, "doctor", *of, env=plain(run))
+                assert (status, errors) == (1, "") and f"{binary('busybox')} is a static program" in out, out
         out, _ = busybox.process.communicate("word\n", PATIENCE_S)
         return out, busybox.process.returncode
 
