@@ -59,6 +59,9 @@ $(B)/lib/%.o: %.c $(B)/flags
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LIB_CFLAGS) -MMD -MP -c $< -o $@
 
+# Its assembler names functions of its own, which a whole program's optimiser would move or rename.
+$(B)/lib/libmtpreload.o: ALL_CFLAGS += -fno-lto
+
 $(B)/ctl/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)

@@ -82,7 +82,7 @@ static bool try_name(void *context, const char *name, pid_t pid)
 {
 	struct names *n = context;
 	char path[FIND_PATH_MAX];
-	pid_t peer;
+	pid_t peer = 0;
 	int rc;
 
 	if (n->text->failed || *name == '.' || proc_has_library(pid, &n->scratch) == 1)

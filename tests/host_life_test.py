@@ -4,13 +4,14 @@
 library as without it, and where it lives long enough, to obey."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
 
 from harness import (BEHIND, BUILD, LIB, MIB, PATIENCE_S, PIPES, Client, Place, Program, equal,
-                     fact, mtctl, resident, run_facts, value, victim, wait_for, without_library)
-from victims import outcome, same_with_and_without, obeys
+                     fact, mtctl, pid_lives, resident, run_facts, value, victim, wait_for, without_library)
+from victims import obeys, outcome, own_directory, same_though_injected, same_with_and_without
 
 PLUGIN = os.path.join(BUILD, "tests", "plugin.so")
 
@@ -26,6 +27,66 @@ def connects(path):
             return True
         except ConnectionRefusedError:
             return False
+
+
+# Those that end by themselves, and those that wait for what they are told. What a victim does besides has a fact of its own.
+BY_THEMSELVES = [("alone",), ("early",), ("late",), ("fork", "50"), ("last", "fork"), ("spawn",), ("tsd", "100")]
+TOLD = {
+    "\n": [("address",), ("close",), ("own_malloc",), ("signals",), ("tls",), ("libseccomp",)] +
+    [("end", way) for way in ("return", "exit", "_exit", "_Exit", "quick_exit", "signal", "vfork")] +
+    [("sandbox", way, call) for way in ("exit", "kill", "refused") for call in ("prctl", "syscall")],
+    "\n\n": [("close",), ("full",), ("end", "vfork"), ("sandbox", "refused", "prctl")],
+    "x\n": [("last", "main")],
+    "alloc 100\nfree\nalloc 1\n": [("pins",)],
+    "alloc 100\nfree\nend\n": [("pins",)],
+} | {f"{way}\n": [("churn",)] for way in ("exit", "_exit", "abort", "return", "main")}
+AS_ROOT = {"\n": [("setuid",)], "\n\n": [("setuid",)]}
+
+
+@fact
+def each_victim_says_and_leaves_the_same_with_and_without_the_library():
+    for name, *words in BY_THEMSELVES + [("seccomp", what) for what in ("table", "threads", "sockets", "extras")]:
+        same_with_and_without(victim(name), *words, line="\n")
+    for line, victims in list(TOLD.items()) + list(AS_ROOT.items() if os.getuid() == 0 else []):
+        for name, *words in victims:
+            same_though_injected(victim(name), *words, line=line)
+
+
+@fact
+def a_daemon_is_one_as_without_the_library_and_obeys():
+    def lived(env, place=None):
+        with Place() as work:
+            directory = own_directory(work)
+            path = os.path.join(directory, "file")
+            said = outcome([victim("daemon"), path], env)
+            pid, _ = wait_for(lambda: os.path.exists(path) and open(path).read(), "its pid").split("\n", 1)
+            try:
+                if place:
+                    equal(obeys(place.wait_socket(int(pid))), int(pid))
+            finally:
+                os.kill(int(pid), signal.SIGTERM)
+            wait_for(lambda: not pid_lives(int(pid)), "its end")
+            return said, open(path).read().replace(pid, "PID"), os.listdir(directory)
+
+    with Place() as place:
+        plain = lived(without_library())
+        equal(lived(place.environment(), place), plain)
+        equal(place.names(), [])
+    equal(plain, ((3, "", ""), "PID\nsignal 15, next descriptor 3, umask 0, in /, leads 0, has children 0\n",
+                  ["file"]))
+
+
+@fact
+def a_library_that_is_finished_after_ours_allocates_all_the_same():
+    behind = [BEHIND] if BEHIND else []
+    plain = outcome([victim("late")], dict(without_library(), LD_PRELOAD=" ".join([PLUGIN] + behind)))
+    with Place() as place:
+        env = dict(place.environment(), LD_PRELOAD=" ".join([LIB, PLUGIN] + behind))
+        equal(outcome([victim("late")], env), plain)
+        traced = outcome([victim("late")], dict(env, LD_DEBUG="files"))
+        ours, its = (traced[2].index(f"calling fini: {path}") for path in (LIB, PLUGIN))
+        assert ours < its, traced[2]
+        equal(place.names(), [])
 
 
 @fact
@@ -143,6 +204,28 @@ def the_library_itself_may_be_loaded_late_and_closed():
         equal(place.names(), [])
 
 
+def our_thread(pid):
+    return next(t for t in os.listdir(f"/proc/{pid}/task") if t != str(pid))
+
+
+def busy_ns(pid):
+    with open(f"/proc/{pid}/task/{our_thread(pid)}/schedstat") as stat:
+        return int(stat.read().split()[0])
+
+
+def rests(pid, path):
+    """Nobody can be accepted: who connects waits, and our thread does not spin until there is room again."""
+    with Client(path) as late:
+        late.send("mt.mem_used\n")
+        before = busy_ns(pid)
+        subprocess.run(["sleep", "1"], check=True)
+        assert busy_ns(pid) - before < 100_000_000, "it spins"
+        limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit[1], limit[1]))
+        equal(late.until(b"\n\n"), "200 OK\n0")
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
+
+
 @fact
 def a_host_without_a_free_descriptor_obeys():
     def both(place):
@@ -157,6 +240,7 @@ def a_host_without_a_free_descriptor_obeys():
                     host.tell()
                     said.append(host.hear())
                     equal(client.call("mt.mem_used"), 0)
+                    rests(host.pid, path)
             else:
                 host.tell()
                 said.append(host.hear())
@@ -318,7 +402,7 @@ def two_hundred_instances_answer():
 def idle_means_idle():
     with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host:
         place.wait_socket(host.pid)
-        task = next(t for t in os.listdir(f"/proc/{host.pid}/task") if t != str(host.pid))
+        task = our_thread(host.pid)
 
         def counters():
             with open(f"/proc/{host.pid}/task/{task}/status") as status:

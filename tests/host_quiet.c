@@ -15,6 +15,25 @@
 
 extern char **environ;
 
+/* What they are, but for the numbers that differ each time. */
+static void print_fd_directory(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+	char path[300], target[300];
+
+	while (dir && (entry = readdir(dir))) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%s", entry->d_name);
+		n = readlink(path, target, sizeof(target) - 1);
+		target[n > 0 ? n : 0] = '\0';
+		printf("/proc/self/fd/%s %.*s\n", entry->d_name, (int)strcspn(target, "0123456789"), target);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 static void print_descriptors(void)
 {
 	for (int fd = 0; fd < 64; fd++) {
@@ -36,9 +55,15 @@ static void print_signals(void)
 	for (int s = 1; s < NSIG; s++) {
 		struct sigaction action;
 
-		if (sigaction(s, NULL, &action) == 0)
-			printf("signal %d handled %d blocked %d\n", s,
-			       action.sa_handler != SIG_DFL, sigismember(&mask, s));
+		if (sigaction(s, NULL, &action) != 0)
+			continue;
+		printf("signal %d handled %d ignored %d flags %x blocked %d, while handled:", s,
+		       action.sa_handler != SIG_DFL, action.sa_handler == SIG_IGN, (unsigned)action.sa_flags,
+		       sigismember(&mask, s));
+		for (int other = 1; other < NSIG; other++)
+			if (sigismember(&action.sa_mask, other) > 0)
+				printf(" %d", other);
+		printf("\n");
 	}
 }
 
@@ -79,6 +104,7 @@ static void print_surroundings(void)
 static void print_all(void)
 {
 	print_descriptors();
+	print_fd_directory();
 	print_signals();
 	print_heap();
 	print_surroundings();

@@ -15,9 +15,9 @@ import threading
 from harness import (BEHIND, LIB, MIB, PATIENCE_S, PIPES, TOP, Client, Place, Program, equal, fact,
                      resident, run_facts, victim, wait_for, without_library)
 
-def quiet_output(env, place=None):
+def quiet_output(env, directory, place=None):
     """What host_quiet prints and how it ends; under the library, with commands in between."""
-    with Program([victim("quiet")], env=env, stderr=subprocess.PIPE, **PIPES) as host:
+    with Program([victim("quiet")], env=env, cwd=directory, stderr=subprocess.PIPE, **PIPES) as host:
         lines = []
         while (line := host.process.stdout.readline()) != "ready\n":
             assert line, "host_quiet ended early"
@@ -33,11 +33,14 @@ def quiet_output(env, place=None):
 @fact
 def nothing_that_a_host_can_see_is_changed():
     with Place() as place:
-        plain = quiet_output(without_library())
-        watched = quiet_output(place.environment(), place)
+        directory = os.path.join(place.path, "its directory")
+        os.mkdir(directory)
+        plain = quiet_output(without_library(), directory)
+        watched = quiet_output(place.environment(), directory, place)
         equal(watched, plain)
-        equal(place.names(), [])
+        equal((place.names(), os.listdir(directory)), ([], []))
         equal((plain[2], plain[3]), ("", 7))
+        assert "/proc/self/fd/0 pipe:[" in plain[0] and directory in plain[0], plain[0]
 
 
 @fact
@@ -386,6 +389,21 @@ def the_exports_are_those_of_the_map_and_no_others():
     symbols = subprocess.run(["nm", "-D", "--defined-only", LIB], capture_output=True, text=True,
                              check=True).stdout
     equal({line.split()[2] for line in symbols.splitlines()}, wanted)
+
+
+# What works on the host's streams, log, mask or directory, of which our thread has to keep off.
+THE_HOSTS = {"syslog", "vsyslog", "openlog", "stdin", "stdout", "stderr", "fopen", "fdopen", "fclose", "fflush", "printf",
+             "vprintf", "fprintf", "vfprintf", "dprintf", "puts", "fputs", "fwrite", "putchar", "perror", "opendir",
+             "umask", "chdir", "fchdir", "sigaction", "signal", "sigprocmask", "setenv", "putenv", "unsetenv",
+             "setlocale", "abort", "system", "popen", "fork", "getpwuid", "getpwnam"}
+
+
+@fact
+def the_object_calls_nothing_that_works_on_what_is_the_hosts():
+    symbols = subprocess.run(["nm", "-D", "--undefined-only", LIB], capture_output=True, text=True, check=True).stdout
+    called = {re.sub("@.*", "", line.split()[-1]) for line in symbols.splitlines()}
+    assert {"ppoll", "pthread_create"} <= called, called
+    equal(called & THE_HOSTS, set())
 
 
 @fact

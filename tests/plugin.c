@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A plugin for host_plugin: allocates at load, gives blocks away, takes blocks, frees at unload. */
+/* A plugin for host_plugin: allocates at load, gives blocks away, takes blocks, allocates and frees at unload. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +12,8 @@ __attribute__((constructor)) static void load(void)
 
 __attribute__((destructor)) static void unload(void)
 {
+	kept = realloc(kept, 300000);
+	free(calloc(10, 1000));
 	free(kept);
 }
 

@@ -1,24 +1,55 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What is asked of every victim: that it does the same as without the library, and that it obeys."""
 
+import os
 import subprocess
 
-from harness import (MIB, PATIENCE_S, Client, Place, equal, without_library)
+from harness import (MIB, PATIENCE_S, PIPES, Client, Place, Program, equal, without_library)
 
 
-def outcome(argv, env, line=""):
+def outcome(argv, env, line="", **options):
     done = subprocess.run(argv, env=env, input=line, capture_output=True, text=True,
-                          timeout=2 * PATIENCE_S)
+                          timeout=2 * PATIENCE_S, **options)
     return done.returncode, done.stdout, done.stderr
+
+
+def own_directory(place):
+    """An empty one to start it in."""
+    path = os.path.join(place.path, "its directory")
+    os.mkdir(path)
+    return path
+
+
+def plain_outcome(argv, line):
+    """Without the library; it leaves no file behind, and so must not with it."""
+    with Place() as place:
+        plain = outcome(argv, without_library(), line, cwd=own_directory(place))
+        equal(os.listdir(place.path + "/its directory"), [], " ".join(argv))
+    return plain
 
 
 def same_with_and_without(*argv, line="", **settings):
     """Runs it both ways to its end; what it printed."""
-    plain = outcome(argv, without_library(), line)
+    plain = plain_outcome(argv, line)
     with Place() as place:
-        equal(outcome(argv, place.environment(**settings), line), plain, " ".join(argv))
-        equal(place.names(), [])
+        directory = own_directory(place)
+        equal(outcome(argv, place.environment(**settings), line, cwd=directory), plain, " ".join(argv))
+        equal((place.names(), os.listdir(directory)), ([], []), " ".join(argv))
     return plain
+
+
+def same_though_injected(*argv, line):
+    """Runs one that waits for the line both ways; with the library it is leaked into and reset before that."""
+    plain = plain_outcome(argv, line)
+    with Place() as place:
+        os.chmod(place.run, 0o777)  # one that gives its rights up there is to take its name along
+        directory = own_directory(place)
+        with Program(argv, env=place.environment(), cwd=directory, stderr=subprocess.PIPE, **PIPES) as host:
+            obeys(place.wait_socket(host.pid))
+            out, errors = host.process.communicate(line, timeout=PATIENCE_S)
+            equal((host.process.returncode, out, errors), plain, " ".join(argv))
+        names = [] if plain[0] >= 0 else place.names()  # a signal that ends it leaves its name
+        equal((place.names(), os.listdir(directory)), (names, []), " ".join(argv))
 
 
 def obeys(path):

@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The library as some packagers build it, optimised as a whole (-O3 -flto): what the compiler believes of dlsym and malloc
+must not undo our guards. Built into a folder of its own, with the facts of the victims that begin or end with that."""
+
+import os
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(os.environ.get("B", "build"), "lto")
+
+from harness import equal, fact, run_facts  # noqa: E402
+
+FACTS = {
+    "host": ("nothing_that_a_host_can_see_is_changed", "forks_survive_while_commands_hammer",
+             "blocks_from_before_the_constructors_live_and_die_as_others",
+             "a_host_with_its_own_malloc_is_injected_through_that", "the_c_api_leaks_and_frees",
+             "of_two_copies_the_second_passes_everything_on", "every_way_to_end_removes_the_name",
+             "the_exports_are_those_of_the_map_and_no_others"),
+    "host_life": ("each_victim_says_and_leaves_the_same_with_and_without_the_library",
+                  "a_library_that_is_finished_after_ours_allocates_all_the_same"),
+}
+
+
+def build():
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    victims = [f"{BUILD}/tests/host_{name[11:-2]}" for name in
+               (f"tests/{file}" for file in sorted(os.listdir(os.path.join(TOP, "tests"))))
+               if name.startswith("tests/host_") and name.endswith(".c")]
+    subprocess.run(["make", "-j2", f"B={BUILD}", "CFLAGS=-O3 -g -flto=auto", "WERROR=1", "all",
+                    f"{BUILD}/tests/plugin.so", *victims], cwd=TOP, env=env, check=True)
+
+
+@fact
+def the_facts_of_the_victims_hold():
+    for script, facts in FACTS.items():
+        done = subprocess.run([sys.executable, f"tests/{script}_test.py", *facts], cwd=TOP, text=True,
+                              capture_output=True, env=dict(os.environ, B=BUILD))
+        equal(done.stdout.splitlines()[-1:], [f"{len(facts)} passed, 0 failed"], done.stdout + done.stderr)
+
+
+build()
+run_facts()
