@@ -398,6 +398,27 @@ def two_hundred_instances_answer():
                 host.wait()
 
 
+def mappings(pid):
+    with open(f"/proc/{pid}/maps") as maps:
+        return len(maps.readlines())
+
+
+@fact
+def more_tests_than_a_process_may_have_mappings_hold_something_each():
+    with open("/proc/sys/vm/max_map_count") as most:
+        count = min(int(most.read()), 65530) + 1000
+    with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host:
+        with Client(place.wait_socket(host.pid)) as client:
+            before = mappings(host.pid)
+            for at in range(0, count, 1000):
+                client.send("mt.mem_test_start 100 100 100 5s 5s 1h\n" * min(1000, count - at))
+                for _ in range(min(1000, count - at)):
+                    assert client.until(b"\n\n").startswith("200 "), at
+            wait_for(lambda: client.call("mt.mem_used") == 100 * count, "each to hold its first")
+            assert mappings(host.pid) - before < 1000, mappings(host.pid) - before
+            equal(client.call("mt.reset"), 100 * count)
+
+
 @fact
 def idle_means_idle():
     with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host:
