@@ -192,6 +192,7 @@ def findings(*words, status, **options):
     found = json.loads(done.out)
     for finding in found:
         equal(list(finding), ["level", "check", "text", "remedy"])
+        assert finding["level"] != "problem" or finding["remedy"], finding
     assert (status == 1) == any(f["level"] == "problem" for f in found), found
     return {f["check"]: f for f in found}
 

@@ -349,6 +349,16 @@ def the_environment_goes_along_through_exec():
 
 
 @fact
+def a_name_appears_only_once_its_socket_listens():
+    """Bound under another name first: whoever prunes what refuses connections would hit it in between."""
+    with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host:
+        path = place.wait_socket(host.pid)
+        with open("/proc/net/unix") as bound:
+            bound = bound.read()
+        assert f" {place.run}/.{os.path.basename(path)}\n" in bound and f" {path}\n" not in bound, bound
+
+
+@fact
 def the_hosts_umask_does_not_reach_the_socket():
     for mask in ("0", "777"):
         with Place() as place, Program(["sh", "-c", f"umask {mask}; exec sleep 1000"],

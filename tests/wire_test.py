@@ -181,6 +181,7 @@ def clients_that_vanish_hurt_nobody():
         host.is_well()
         with open(f"/proc/{host.program.pid}/stat") as stat:
             before = stat.read().split()[13:15]
+        subprocess.run(["sleep", "1"], check=True)
         host.is_well()
         with open(f"/proc/{host.program.pid}/stat") as stat:
             after = stat.read().split()[13:15]
