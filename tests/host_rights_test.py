@@ -127,12 +127,13 @@ def a_host_that_shuts_itself_up_by_libseccomp_is_left_alone():
 
 @fact
 def refusals_that_do_not_matter_do_not_matter():
-    with Place() as place, Program([victim("seccomp"), "extras"], env=place.environment(),
-                                   **PIPES) as host:
-        equal(host.hear(), "runs\n")
-        obeys(place.wait_socket(host.pid))
-        equal(host.finish(), ("", 0))
-        equal(place.names(), [])
+    for what in ("extras", "namespaces"):
+        with Place() as place, Program([victim("seccomp"), what], env=place.environment(),
+                                       **PIPES) as host:
+            equal(host.hear(), "runs\n", what)
+            obeys(place.wait_socket(host.pid))
+            equal(host.finish(), ("", 0), what)
+            equal(place.names(), [], what)
 
 
 @fact

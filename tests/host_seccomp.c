@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* host_seccomp WHAT: forbids itself some system calls and executes itself again, so that the library starts
-   under the filter: table (a descriptor table of one's own), threads, sockets, directories. Waits for a line. */
+   under the filter: table (a descriptor table of one's own), threads, sockets, namespaces (as Docker does by default),
+   extras. Waits for a line. */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -33,6 +34,8 @@ static int forbid(const char *what)
 	struct sock_filter threads[] = { LOAD, REFUSE(SYS_clone3, ENOSYS), REFUSE(SYS_clone, EPERM),
 					 ALLOW };
 	struct sock_filter sockets[] = { LOAD, REFUSE(SYS_socket, EAFNOSUPPORT), ALLOW };
+	struct sock_filter namespaces[] = { LOAD, REFUSE(SYS_unshare, EPERM), REFUSE(SYS_setns, EPERM),
+					    ALLOW };
 	struct sock_filter extras[] = { LOAD, REFUSE(SYS_signalfd4, EPERM), REFUSE(SYS_prctl, EPERM),
 					REFUSE(SYS_close_range, ENOSYS), ALLOW };
 
@@ -42,6 +45,8 @@ static int forbid(const char *what)
 		return install(threads, sizeof(threads) / sizeof(threads[0]));
 	if (strcmp(what, "sockets") == 0)
 		return install(sockets, sizeof(sockets) / sizeof(sockets[0]));
+	if (strcmp(what, "namespaces") == 0)
+		return install(namespaces, sizeof(namespaces) / sizeof(namespaces[0]));
 	return install(extras, sizeof(extras) / sizeof(extras[0]));
 }
 
