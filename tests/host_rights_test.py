@@ -4,6 +4,7 @@
 library as without it, and to obey unless it has shut itself up."""
 
 import os
+import resource
 import subprocess
 
 from harness import (LIB, PIPES, Client, Place, Program, equal, fact, run_facts, victim,
@@ -134,6 +135,28 @@ def refusals_that_do_not_matter_do_not_matter():
             obeys(place.wait_socket(host.pid))
             equal(host.finish(), ("", 0), what)
             equal(place.names(), [], what)
+
+
+@fact
+def without_close_range_no_descriptor_of_the_hosts_is_kept_either():
+    """One above its limit, which it has lowered since: else the other end of a pipe would never see its end."""
+    reader, writer = os.pipe()
+
+    def prepare():
+        os.dup2(writer, 300)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, 4096))
+
+    with Place() as place, Program([victim("seccomp"), "extras"], env=place.environment(), preexec_fn=prepare,
+                                   close_fds=False, **PIPES) as host:
+        equal(host.hear(), "runs\n")
+        obeys(place.wait_socket(host.pid))
+        tasks = {task: os.listdir(f"/proc/{host.pid}/task/{task}/fd") for task in os.listdir(f"/proc/{host.pid}/task")}
+        assert "300" in tasks.pop(str(host.pid)), "it has no such descriptor itself"
+        (ours,) = tasks.values()
+        assert "300" not in ours and len(ours) < 12, ours
+        equal(host.finish(), ("", 0))
+    os.close(reader)
+    os.close(writer)
 
 
 @fact

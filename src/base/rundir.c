@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The socket's directory. Names are read with getdents64 itself, since opendir would take
-   memory from the host's heap. */
+/* The socket's directory. */
 #include "rundir.h"
 
 #include <errno.h>
@@ -11,9 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "names.h"
 
 #define PREFIX "mtpreload."
 #define SUFFIX ".sock"
@@ -114,31 +114,25 @@ int rundir_address(const char *dir, int dir_fd, const char *name, struct sockadd
 	return -ENAMETOOLONG;
 }
 
-struct dirent64_head {
-	uint64_t inode;
-	int64_t offset;
-	uint16_t length;
-	uint8_t type;
-	char name[];
+struct visit {
+	bool (*each)(void *context, const char *name, pid_t pid);
+	void *context;
 };
+
+static bool visit_socket(void *context, const char *name)
+{
+	const struct visit *v = context;
+	pid_t pid = rundir_pid(name);
+
+	return !pid || v->each(v->context, name, pid);
+}
 
 void rundir_each(int dir_fd, bool (*each)(void *context, const char *name, pid_t pid),
 		 void *context)
 {
-	_Alignas(struct dirent64_head) char entries[2048];
-	long got;
+	struct visit v = { each, context };
 
-	if (lseek(dir_fd, 0, SEEK_SET) < 0)
-		return;
-	while ((got = syscall(SYS_getdents64, dir_fd, entries, sizeof(entries))) > 0)
-		for (long at = 0; at < got;) {
-			struct dirent64_head *entry = (void *)(entries + at);
-			pid_t pid = rundir_pid(entry->name);
-
-			if (pid && !each(context, entry->name, pid))
-				return;
-			at += entry->length;
-		}
+	names_each(dir_fd, visit_socket, &v);
 }
 
 bool rundir_is_stale(const char *dir, int dir_fd, const char *name, pid_t pid)

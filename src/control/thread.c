@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -18,8 +19,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/names.h"
+
 #define STACK_BYTES ((size_t)128 << 10)
 #define STACK_MAX_BYTES ((size_t)16 << 20)
+#define COUNT_MAX (1L << 16) /* of descriptors that are closed unseen */
 
 #ifndef SYS_close_range
 #define SYS_close_range 436
@@ -76,14 +80,34 @@ int thread_start(void *(*run)(void *))
 	return -rc;
 }
 
-/* Where close_range is refused or unknown: a copy of the table, closed number by number. */
+static bool close_listed(void *context, const char *name)
+{
+	int fd = *name >= '0' && *name <= '9' ? (int)strtol(name, NULL, 10) : -1;
+
+	if (fd >= 0 && fd != *(const int *)context)
+		close(fd);
+	return true;
+}
+
+/* Where close_range is refused or unknown: a copy of the table, closed number by number. The limit tells the least: the
+   host may have lowered it below what it has, and where there is none, counting up to it would take minutes. */
 static int copy_and_close(void)
 {
 	long limit = sysconf(_SC_OPEN_MAX);
+	int list;
 
 	if (unshare(CLONE_FILES) < 0)
 		return -errno;
-	for (int fd = 0; fd < (limit > 0 ? (int)limit : 1024); fd++)
+	close(0); /* or there may be no room for one more */
+	list = open("/proc/thread-self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (list >= 0) {
+		names_each(list, close_listed, &list);
+		close(list);
+		return 0;
+	}
+	if (limit < 0 || limit > COUNT_MAX)
+		limit = COUNT_MAX;
+	for (int fd = 0; fd < (int)limit; fd++)
 		close(fd);
 	return 0;
 }
