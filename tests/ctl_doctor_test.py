@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 
-from ctl import (NOBODY, SLEEP, alone, as_root, clean, here, host, isolate, path_of, problem,
+from ctl import (NOBODY, SLEEP, alone, as_root, clean, findings, here, host, isolate, path_of, problem,
                  process, run, says, started)
 from harness import LIB, MTCTL, Place, Program, equal, fact, run_facts, wait_for
 
@@ -150,6 +150,18 @@ def names_that_nobody_answers_to_are_noted():
             left.bind(path)
         done = run("doctor", env=here(place))
         assert f"note     unreachable  {path}: Connection refused" in done.out, done.out
+
+
+@as_root
+def instances_that_refuse_us_are_noted():
+    with Place() as place, host(place) as one, host(place) as two:
+        paths = [path_of(place, program) for program in sorted((one, two), key=lambda program: program.pid)]
+        tool, library = (shutil.copy(file, place.path) for file in (MTCTL, LIB))
+        env = here(place) | {"MTPRELOAD_LIB": library}
+        found = findings(status=0, env=env, user=NOBODY, group=NOBODY, extra_groups=[], binary=tool)
+        equal((found["unreachable"]["level"], found["unreachable"]["remedy"]),
+              ("note", "run mtctl as their user, or as root"))
+        equal(sorted(found["unreachable"]["text"].split("; ")), sorted(f"{path}: Permission denied" for path in paths))
 
 
 run_facts()
