@@ -3,6 +3,7 @@
 user sees has to be the same. In between the second time it is leaked into, stress-tested and reset.
 What was seen is written to build/live, from which tests/programs makes the table in the docs."""
 
+import contextlib
 import difflib
 import json
 import os
@@ -86,6 +87,7 @@ def program(name, version, drilled=True):
             return seen, run.drilled
 
         def compare():
+            forget(name)
             plain, _ = once(False)
             seen, drills = once(True)
             assert seen == plain, difference(plain, seen)
@@ -114,12 +116,22 @@ def difference(plain, seen):
     return "\n".join(["what the user saw was not the same"] + lines)
 
 
+def result_of(name):
+    return os.path.join(RESULTS, name.replace("/", "-") + ".json")
+
+
+def forget(name):
+    """What an earlier run has seen, which is no longer known to be so."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(result_of(name))
+
+
 def write(name, version, drills):
     """For the table of programs."""
     done = subprocess.run(version, shell=True, capture_output=True, text=True)
     line = next((word for word in (done.stdout + done.stderr).splitlines() if word.strip()), "")
     os.makedirs(RESULTS, exist_ok=True)
-    with open(os.path.join(RESULTS, name.replace("/", "-") + ".json"), "w") as file:
+    with open(result_of(name), "w") as file:
         json.dump({"name": name, "version": line.strip(), "drilled": len(drills),
                    "programs": sorted({d["program"] for d in drills}),
                    "allocators": sorted({d["allocator"] for d in drills}),
