@@ -271,6 +271,7 @@ def a_host_in_an_empty_root_has_an_abstract_name():
     with Place() as place:
         root = os.path.join(place.path, "root")
         os.mkdir(root)
+        equal(outcome([victim("chroot"), root], without_library()), (0, "in an empty root\n", ""))
         with Program([victim("chroot"), root], env=place.environment(), **PIPES) as host:
             equal(host.hear(), "in an empty root\n")
             wait_for(lambda: connects(abstract(host.pid)), "its abstract name")
