@@ -10,6 +10,8 @@ import re
 from harness import (BEHIND, MIB, PIPES, Client, Place, Program, equal, fact, near, run_facts, victim, wait_for)
 
 LEAK = 64
+SMALL = 512
+PIECES = 128  # so many leaks at once: the host serves one chunk of each in turn
 ARENA = 64  # glibc maps a heap of an arena as a whole, in MiB, and keeps one
 OURS = 2  # MiB of addresses in which our records lie
 GROUPS = "/sys/fs/cgroup"
@@ -65,20 +67,21 @@ class Group:
 
 
 class Seen:
-    """All figures of one host, in MiB."""
+    """All figures of one host, in MiB. With where=host one that allocates all the while."""
 
-    def __init__(self, place, group, **settings):
-        self.place, self.group, self.settings = place, group, settings
+    def __init__(self, place, group, where="thread", **settings):
+        self.place, self.group, self.settings = place, group, dict(settings, where=where)
+        self.argv = [victim("mallinfo")] + ["busy"] * (where == "host")
 
     def __enter__(self):
-        self.host = Program([victim("mallinfo")], preexec_fn=self.group.join,
+        self.host = Program(self.argv, preexec_fn=self.group.join,
                             env=self.place.environment(**self.settings), **PIPES)
         self.host.__enter__()
         self.client = Client(self.place.wait_socket(self.host.pid))
-        # What the first allocation brings along: our thread's arena, the host's own buffers.
-        self.client.call("mt.mem_alloc", 100)
-        self.client.call("mt.mem_free")
+        # What the first leak brings along: our thread's arena, which it frees in too, the host's own buffers.
         self.start = {}
+        self.leak(1, size=SMALL)
+        self.client.call("mt.mem_test_destroy_all")
         self.start = self.grown()
         return self
 
@@ -100,68 +103,89 @@ class Seen:
         return {name: figure - self.start.get(name, 0) for name, figure in self.figures().items()}
 
     def expect(self, what, tolerances, **wanted):
-        """The kernel adds up what it counts for each processor now and then only."""
+        """Each figure is as wanted within its tolerance, or within 5 %; of the leak, where it is 0. Waits, since the
+        kernel adds up what it counts for each processor now and then only."""
+        wanted = {name: (figure, tolerances.get(name, 0.05 * (figure or LEAK)))
+                  for name, figure in wanted.items() if name in self.start}
+
         def agrees():
             self.last = self.grown()
-            return all(abs(self.last[name] - figure) <= tolerances.get(name, tolerances["rest"])
-                       for name, figure in wanted.items() if name in self.last)
+            return all(abs(self.last[name] - figure) <= tolerance for name, (figure, tolerance) in wanted.items())
         with contextlib.suppress(AssertionError):
             wait_for(agrees, what)
-        for name, figure in wanted.items():
-            if name in self.last:
-                near(self.last[name], figure, tolerances.get(name, tolerances["rest"]), f"{what}: {name}")
+        for name, (figure, tolerance) in wanted.items():
+            near(self.last[name], figure, tolerance, f"{what}: {name}")
 
-    def leak(self, size_of_all=LEAK, **options):
-        """A leak that is there at once."""
-        number = self.client.call("mt.leak_start", rate=1, shape="step", limit=f"{size_of_all}m", **options)
-        wait_for(lambda: self.client.call("mt.mem_test_list", number)[0]["held"] == size_of_all * MIB, "the leak")
-        test = self.client.call("mt.mem_test_list", number)[0]
-        equal(test["errors"], 0)
-        return number, test
+    def expect_nothing(self, what, addresses=OURS):
+        """All of it is given back, but for so many MiB of addresses at the most."""
+        self.expect(what, dict.fromkeys(COLUMNS, 1) | {"vsz": addresses}, **figures(0, 0, 0, 0, 0, 0, 0))
+
+    def leak(self, mib=LEAK, pieces=1, **options):
+        """A leak that is there at once, as one test or as several; their numbers."""
+        options |= dict(rate=1, shape="step", limit=mib * MIB // pieces)
+        numbers = [self.client.call("mt.leak_start", **options) for _ in range(pieces)]
+        wait_for(lambda: self.sum("held") == mib * MIB, "the leak")
+        equal(self.sum("errors"), 0)
+        return numbers
+
+    def destroy(self, numbers):
+        for number in numbers:
+            self.client.call("mt.mem_test_destroy", number)
+
+    def sum(self, field):
+        return sum(test[field] for test in self.client.call("mt.mem_test_list"))
 
 
-def heap(figure):
-    """What mallinfo2 says, where the heap is the C library's."""
-    return {} if BEHIND else {"heap": figure}
+COLUMNS = ("vsz", "rss", "anon", "shmem", "heap", "group", "working")
 
 
-# By kind: how it is asked for, what grows by how many MiB, and what mt.mem_test_list says of it.
+def figures(*row):
+    """A row by its columns' names. What mallinfo2 says is of interest where the heap is the C library's."""
+    return {name: figure for name, figure in zip(COLUMNS, row) if name != "heap" or not BEHIND}
+
+
+# What is asked for, what grows by how many MiB, and how many of them are resident by mt.mem_test_list.
 KINDS = {
-    "heap, untouched": (dict(kind="untouched"), dict(rss=0, anon=0, shmem=0, group=0, working=0), 64, 0),
-    "heap": (dict(kind="heap"), dict(rss=64, anon=64, shmem=0, group=64, working=64), 64, 64),
-    "heap, 512-byte blocks": (dict(kind="heap", size=512),
-                              dict(rss=66, anon=66, shmem=0, group=66, working=66), 66, 66),
-    "mmap": (dict(kind="mmap"), dict(rss=64, anon=64, shmem=0, group=64, working=64), 0, 64),
-    "shmem": (dict(kind="shmem"), dict(rss=64, anon=0, shmem=64, group=0, working=64), 0, 64),
+    "malloc, untouched": (dict(kind="untouched"), figures(64, 0, 0, 0, 64, 0, 0), 0),
+    "malloc, touched": (dict(kind="heap"), figures(64, 64, 64, 0, 64, 64, 64), 64),
+    "512-byte blocks, touched": (dict(size=SMALL, pieces=PIECES), figures(66, 66, 66, 0, 66, 66, 66), 66),
+    "anonymous mmap, touched": (dict(kind="mmap"), figures(64, 64, 64, 0, 0, 64, 64), 64),
+    "memfd, mapped": (dict(kind="shmem"), figures(64, 64, 0, 64, 0, 0, 64), 64),
 }
+THREE_OF_FOUR_FREED = figures(66, 66, 66, 0, 16, 66, 66)
 
-print("kind: " + ", ".join(["vsz", "rss", "anon", "shmem", "heap", "group", "working"]), flush=True)
+print("kind: " + ", ".join(COLUMNS), flush=True)
 
 
 def show(kind, seen):
-    print(f"{kind}: " + ", ".join(f"{seen.last[name]:.1f}" for name in
-                                  ("vsz", "rss", "anon", "shmem", "heap", "group", "working") if name in seen.last),
-          flush=True)
+    print(f"{kind}: " + ", ".join(f"{seen.last[name]:.1f}" for name in COLUMNS if name in seen.last), flush=True)
+
+
+def check_kinds(where, tolerances):
+    """If another allocator has the heap: what is no part of that."""
+    for kind, (options, wanted, resident) in KINDS.items():
+        mapped = options.get("kind") in ("mmap", "shmem")
+        allowed = {} if mapped else tolerances
+        if BEHIND and not mapped:
+            continue
+        with Place() as place, Group() as group, Seen(place, group, where) as seen:
+            numbers = seen.leak(**options)
+            seen.expect(kind, allowed, **wanted)
+            show(f"{kind}, where={where}", seen)
+            near(seen.sum("resident") / MIB, resident, 1, f"{kind}: resident")
+            assert seen.sum("allocated") >= seen.sum("held")
+            seen.destroy(numbers)
+            seen.expect_nothing(f"{kind}: afterwards", OURS + allowed.get("vsz", 0))
 
 
 @fact
 def each_kind_is_seen_by_the_alarms_of_the_table_and_by_no_other():
-    for kind, (options, wanted, in_heap, resident) in KINDS.items():
-        mapped = options["kind"] in ("mmap", "shmem")
-        if BEHIND and not mapped:
-            continue  # another allocator has its own ways
-        five_percent = 0.05 * LEAK
-        with Place() as place, Group() as group, Seen(place, group) as seen:
-            number, test = seen.leak(**options)
-            seen.expect(kind, {"rest": five_percent, "vsz": five_percent if mapped else ARENA + OURS},
-                        vsz=66 if "512" in kind else 64, **wanted, **heap(in_heap))
-            show(kind, seen)
-            near(test["resident"] / MIB, resident, 1, f"{kind}: resident")
-            assert test["allocated"] >= test["held"], test
-            seen.client.call("mt.mem_test_destroy", number)
-            back = dict.fromkeys(wanted, 0)
-            seen.expect(f"{kind}: afterwards", {"rest": 1, "vsz": OURS + (0 if mapped else ARENA)},
-                        vsz=0, **back, **heap(0))
+    check_kinds("host", {})
+
+
+@fact
+def a_leak_by_our_thread_is_seen_by_the_same_but_takes_addresses_by_whole_heaps():
+    check_kinds("thread", {"vsz": ARENA + OURS})
 
 
 @fact
@@ -169,42 +193,35 @@ def small_blocks_of_one_heap_are_given_back():
     if BEHIND:
         return
     with Place() as place, Group() as group, Seen(place, group) as seen:
-        number, _ = seen.leak(32, kind="heap", size=512)
-        seen.expect("32 MiB", {"rest": 2.5, "vsz": ARENA + OURS}, rss=33, anon=33, group=33, **heap(33))
-        seen.client.call("mt.mem_test_destroy", number)
-        seen.expect("32 MiB: afterwards", {"rest": 1, "vsz": ARENA + OURS}, rss=0, anon=0, group=0, **heap(0))
+        numbers = seen.leak(32, size=SMALL)
+        seen.expect("32 MiB", {"vsz": ARENA + OURS}, **figures(33, 33, 33, 0, 33, 33, 33))
+        seen.destroy(numbers)
+        seen.expect_nothing("32 MiB: afterwards", ARENA + OURS)
 
 
 @fact
 def freed_blocks_between_others_stay_resident():
     if BEHIND:
         return  # what another allocator does with its pages is its own affair
-    each = 8
-    with Place() as place, Group() as group, Seen(place, group) as seen:
-        leaks = [seen.client.call("mt.leak_start", rate="2m", size=512, limit=f"{each}m") for _ in range(4)]
-        wait_for(lambda: all(test["held"] == each * MIB for test in seen.client.call("mt.mem_test_list")),
-                 "four leaks")
-        full = 4 * each * 528 / 512
-        five_percent = {"rest": 0.05 * full, "vsz": ARENA + OURS}
-        seen.expect("four leaks", five_percent, vsz=full, rss=full, anon=full, heap=full)
-        for leak in leaks[:3]:
-            seen.client.call("mt.mem_test_destroy", leak)
-        seen.expect("three of four freed", five_percent, rss=full, anon=full, heap=full / 4, group=full, working=full)
-        show("three of four 512-byte blocks freed", seen)
+    with Place() as place, Group() as group, Seen(place, group, "host") as seen:
+        numbers = seen.leak(size=SMALL, pieces=PIECES)
+        seen.destroy(number for number in numbers if number % 4)
+        seen.expect("three of four freed", {}, **THREE_OF_FOUR_FREED)
+        show("three of four 512-byte blocks freed, where=host", seen)
 
 
 @fact
 def a_heap_without_touching_is_not_resident_by_the_setting_either():
     with Place() as place, Group() as group, Seen(place, group, touch=0) as seen:
-        _, test = seen.leak(kind="mmap")
-        seen.expect("mmap, touch=0", {"rest": 1, "vsz": OURS}, vsz=64, rss=0, anon=0, group=0, **heap(0))
-        equal(test["resident"], 0)
+        seen.leak(kind="mmap")
+        seen.expect("mmap, touch=0", dict.fromkeys(COLUMNS, 1) | {"vsz": OURS}, **figures(64, 0, 0, 0, 0, 0, 0))
+        equal(seen.sum("resident"), 0)
 
 
 @fact
 def a_damaged_leak_is_found_by_check_and_freed_all_the_same():
     with Place() as place, Group() as group, Seen(place, group, check_content=1) as seen:
-        number, _ = seen.leak(kind="shmem")
+        number, = seen.leak(kind="shmem")
         equal(seen.client.call("mt.mem_check"), {"chunks": LEAK, "damaged": 0, "list": []})
         place_of = max(stretches(seen.host.pid), key=lambda s: s[1] - s[0])
         with open(f"/proc/{seen.host.pid}/mem", "r+b", buffering=0) as memory:
