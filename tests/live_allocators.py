@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The same with other allocators behind us: the unit tests linked to each, the victims, and the facts
-below. Started without MT_BEHIND it runs all of that for each allocator and adds up the counts."""
+"""The same with other allocators behind us: the unit tests linked to each, the victims, what comes
+back, and the facts below. Started without MT_BEHIND it runs all of that for each allocator and adds up the counts."""
 
 import os
 import re
 import subprocess
 import sys
 
-from harness import (BEHIND, BUILD, MIB, TOP, Client, Place, Program, equal, fact, near, resident,
-                     run_facts, wait_for)
+from harness import (BEHIND, BUILD, MIB, TOP, Client, Place, Program, equal, fact, resident, run_facts,
+                     wait_for)
 
 PACKAGES = {
     "libjemalloc2": "libjemalloc.so.2",
@@ -36,24 +36,6 @@ def it_is_named_and_we_are_in_the_path():
             assert os.path.realpath(BEHIND) in maps.read()
 
 
-# tcmalloc describes every 2 GiB of addresses by 2 MiB of its own, written at once and never given back: where
-# the loader puts the heap decides whether 100 MiB reach over such a border, once in twenty starts.
-BOOKKEEPING = {"libtcmalloc_minimal.so.4": 2 * MIB}
-
-
-@fact
-def hundred_mib_are_resident_and_leave_again():
-    tolerance = MIB + BOOKKEEPING.get(os.path.basename(BEHIND), 0)
-    with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host:
-        with Client(place.wait_socket(host.pid)) as client:
-            client.call("mt.mem_used")
-            before = resident(host.pid)
-            client.call("mt.mem_alloc", "100m")
-            near(resident(host.pid) - before, 100 * MIB, tolerance, "growth")
-            equal(client.call("mt.mem_free"), 100 * MIB)
-            near(resident(host.pid), before, tolerance, "after mem_free")
-
-
 @fact
 def small_chunks_are_all_freed_and_used_again():
     """Each of these keeps pages of small blocks for later by a policy of its own, so resident memory
@@ -68,33 +50,6 @@ def small_chunks_are_all_freed_and_used_again():
                 equal(client.call("mt.mem_free"), 64 * MIB)
                 equal(client.call("mt.mem_used"), 0)
             assert resident(host.pid) - before < 200 * MIB, resident(host.pid) - before
-
-
-# The function that gives pages back, and what an allocator's own records of 64 MiB in small blocks come to, which it
-# keeps for good: measured 2.2 MiB, 1.2 to 1.6 MiB (and the above), and nearly nothing.
-TRIM = {
-    "libjemalloc.so.2": ("mallctl", 3 * MIB),
-    "libtcmalloc_minimal.so.4": ("MallocExtension_ReleaseFreeMemory", 2 * MIB + 2 * MIB),
-    "libmimalloc.so.2": ("mi_collect", MIB),
-}
-
-
-@fact
-def a_trim_gives_back_what_the_allocator_kept():
-    function, records = TRIM[os.path.basename(BEHIND)]
-    for size in ((1, 64), (512, 512), (4096, 4096), (65536, 65536)):
-        with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host:
-            with Client(place.wait_socket(host.pid)) as client:
-                client.call("mt.mem_used")
-                before = resident(host.pid)
-                client.call("mt.mem_rnd_alloc", *size, "64m")
-                equal(client.call("mt.mem_free"), 64 * MIB)
-                kept = resident(host.pid) - before
-                equal(client.call("mt.mem_trim")["how"], function)
-                assert resident(host.pid) - before <= records, (size, kept, resident(host.pid) - before)
-                # The heap is as good as before.
-                client.call("mt.mem_rnd_alloc", *size, "8m")
-                equal(client.call("mt.mem_free"), 8 * MIB)
 
 
 @fact
@@ -134,8 +89,8 @@ def all_parts():
         path = path_of(package)
         print(f"behind us: {path}", flush=True)
         yield part([os.path.join(BUILD, "tests", "unit")], LD_PRELOAD=path, CK_VERBOSITY="minimal")
-        for victims in ("host", "host_life", "host_rights"):
-            yield part([sys.executable, f"tests/{victims}_test.py"], MT_BEHIND=path)
+        for script in ("host", "host_life", "host_rights", "return"):
+            yield part([sys.executable, f"tests/{script}_test.py"], MT_BEHIND=path)
         yield part([sys.executable, "tests/live_allocators.py"], MT_BEHIND=path)
 
 
