@@ -56,8 +56,8 @@ KEPT = {
     },
 }
 
-# And whatever the size: tcmalloc describes every 2 GiB of addresses by 2 MiB of its own, written at once and never given
-# back. Where the loader puts the heap decides whether the chunks reach over such a border, once in twenty starts.
+# And whatever the size: tcmalloc describes every 2 GiB of addresses by 2 MiB of its own, written at once and never
+# given back. Where the loader puts the heap decides whether the chunks reach over such a border, once in twenty starts.
 BOOKKEEPING = {"libtcmalloc_minimal.so.4": 2}
 
 ALLOCATOR = os.path.basename(BEHIND or "libc.so.6")

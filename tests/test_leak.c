@@ -23,6 +23,12 @@ static void *give_nothing(size_t size)
 	return refusing ? NULL : block;
 }
 
+static void *shrink_nothing(void *at, size_t size)
+{
+	(void)size;
+	return at;
+}
+
 static void take_nothing(void *at)
 {
 	(void)at;
@@ -43,6 +49,7 @@ static void pretend(void)
 	atomic_store(&content_touch, 0);
 	refusing = false;
 	real.malloc = give_nothing;
+	real.realloc = shrink_nothing;
 	real.free = take_nothing;
 	real.malloc_usable_size = measure_nothing;
 }

@@ -2,6 +2,7 @@
 /* Free pages given back, by the C library's allocator or by whichever these tests are run with. */
 #include "host/trim.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,37 @@ START_TEST(free_pages_between_blocks_in_use_are_given_back)
 }
 END_TEST
 
+/* Does the C library give a block of this size a mapping of its own, of which it counts `hblks`? */
+static bool is_mapped(size_t size)
+{
+	size_t before = mallinfo2().hblks, after;
+	void *block = real.malloc(size);
+
+	after = mallinfo2().hblks;
+	trim_free(block, size);
+	return after > before;
+}
+
+START_TEST(large_block_that_is_freed_leaves_the_allocator_as_it_was)
+{
+	enum { PROBE = 1 << 20 };
+	static const size_t sizes[] = { 1, 4096, 100000, 1 << 20, 5000001, 20 << 20, 40 << 20 };
+
+	/* Without forks another test's own frees may have come before. */
+	if (strcmp(trim_how(), "malloc_trim") != 0 || is_under_memcheck() || !is_mapped(PROBE))
+		return;
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		void *block = real.malloc(sizes[i]);
+
+		memset(block, 1, sizes[i]);
+		trim_free(block, sizes[i]);
+		ck_assert_msg(is_mapped(PROBE), "after %zu bytes", sizes[i]);
+	}
+	real.free(real.malloc(20 << 20));
+	ck_assert_msg(!is_mapped(PROBE), "a plain free of 20 MiB is what would be seen");
+}
+END_TEST
+
 START_TEST(the_command_says_how_and_what_came_of_it)
 {
 	char expected[80];
@@ -79,4 +111,4 @@ START_TEST(the_command_says_how_and_what_came_of_it)
 END_TEST
 
 UNIT_SUITE(trim, the_allocators_own_function_is_named, free_pages_between_blocks_in_use_are_given_back,
-	   the_command_says_how_and_what_came_of_it)
+	   large_block_that_is_freed_leaves_the_allocator_as_it_was, the_command_says_how_and_what_came_of_it)

@@ -25,6 +25,7 @@
 #include "control/thread.h"
 #include "control/trimmer.h"
 #include "host/real.h"
+#include "host/trim.h"
 #include "inject/bulk.h"
 #include "inject/hand.h"
 #include "inject/lease.h"
@@ -242,6 +243,7 @@ void control_start(void)
 	snprintf(program, sizeof(program), "%s", program_invocation_short_name);
 	if (!is_chosen())
 		return;
+	trim_settle();
 	setting_read_environment();
 	socket_read_environment();
 	socket_begin(false);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One row an allocator. Found in the object that `real` is in and nowhere else: a process with jemalloc has
+/* One row an allocator. Which one it is is found in the object that `real` is in and nowhere else: a process with jemalloc has
    glibc's malloc_trim too, which knows nothing of its heap. */
 #include "trim.h"
 
@@ -38,6 +38,26 @@ static void glibc_prepare(void)
 		blocks[i] = real.malloc(24 + i / GLIBC_CACHED_EACH * 16);
 	for (size_t i = 0; i < count; i++)
 		real.free(blocks[i]);
+}
+
+/* glibc maps blocks from a size on that it raises, to 32 MiB at the most, whenever a larger mapped one is freed: for
+   good, and what it keeps at a heap's end to twice as much. One of 20 MiB freed, and blocks of 10 come out of the heap
+   from then on, and stay resident when the host frees them. So a block is shrunk first, in its place, to less than it
+   ever maps by itself, and more than the thread's cache takes. */
+#define GLIBC_MAPPED_FROM (((size_t)128 << 10) - 32) /* with its header and rounded up 128 KiB */
+#define GLIBC_SHRUNK 4096
+
+static void glibc_free(void *at, size_t size)
+{
+	void *shrunk = size < GLIBC_MAPPED_FROM ? at : real.realloc(at, GLIBC_SHRUNK);
+
+	real.free(shrunk ? shrunk : at);
+}
+
+static void plain_free(void *at, size_t size)
+{
+	(void)size;
+	real.free(at);
 }
 
 static void glibc_trim(void)
@@ -80,65 +100,62 @@ static void mimalloc_flush(void)
 	of_thread.mi_collect(true);
 }
 
-static const struct way {
+struct way {
 	const char *name; /* also tells which allocator it is */
 	void (*trim)(void);
 	const char *thread_name;
 	void (*flush)(void);
 	void (*prepare)(void);
-} ways[] = {
-	{ "malloc_trim", glibc_trim, NULL, NULL, glibc_prepare },
-	{ "mallctl", jemalloc_trim, "mallctl", jemalloc_flush, NULL },
-	{ "MallocExtension_ReleaseFreeMemory", plain_trim, "MallocExtension_MarkThreadIdle", plain_flush,
-	  NULL },
-	{ "mi_collect", NULL, "mi_collect", mimalloc_flush, NULL },
-	{ "none", NULL, NULL, NULL, NULL },
+	void (*free)(void *at, size_t size);
 };
 
-static const struct way *find_way(void)
+static const struct way ways[] = {
+	{ "malloc_trim", glibc_trim, NULL, NULL, glibc_prepare, glibc_free },
+	{ "mallctl", jemalloc_trim, "mallctl", jemalloc_flush, NULL, plain_free },
+	{ "MallocExtension_ReleaseFreeMemory", plain_trim, "MallocExtension_MarkThreadIdle", plain_flush,
+	  NULL, plain_free },
+	{ "mi_collect", NULL, "mi_collect", mimalloc_flush, NULL, plain_free },
+	{ "none", NULL, NULL, NULL, NULL, plain_free },
+};
+
+#define NO_WAY (&ways[sizeof(ways) / sizeof(ways[0]) - 1])
+
+static const struct way *way = NO_WAY;
+
+void trim_settle(void)
 {
-	const struct way *w = ways;
 	struct object object;
 	void *malloc_at;
 
 	memcpy(&malloc_at, &real.malloc, sizeof(malloc_at));
 	if (!object_of(malloc_at, &object))
-		return &ways[sizeof(ways) / sizeof(ways[0]) - 1];
-	while ((w->trim || w->flush) && !(of_heap.at = object_function(&object, w->name)))
-		w++;
-	if (w->flush)
-		of_thread.at = object_function(&object, w->thread_name);
-	return w;
-}
-
-static const struct way *way(void)
-{
-	static const struct way *found;
-
-	if (!found)
-		found = find_way();
-	return found;
+		return;
+	for (way = ways; way != NO_WAY; way++)
+		if ((of_heap.at = object_function(&object, way->name)))
+			break;
+	if (way->flush)
+		of_thread.at = object_function(&object, way->thread_name);
 }
 
 const char *trim_how(void)
 {
-	return way()->name;
+	return way->name;
 }
 
 void trim_thread(void)
 {
-	if (way()->flush && of_thread.at)
-		way()->flush();
+	if (way->flush && of_thread.at)
+		way->flush();
 }
 
 bool trim_has_heap(void)
 {
-	return way()->trim != NULL;
+	return way->trim != NULL;
 }
 
 void trim_heap(void)
 {
-	way()->trim();
+	way->trim();
 }
 
 void trim_prepare(void)
@@ -148,6 +165,11 @@ void trim_prepare(void)
 	if (prepared)
 		return;
 	prepared = true;
-	if (way()->prepare)
-		way()->prepare();
+	if (way->prepare)
+		way->prepare();
+}
+
+void trim_free(void *at, size_t size)
+{
+	way->free(at, size);
 }

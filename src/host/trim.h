@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Giving pages that are free back to the system: each allocator has a function of its own for that, which is
-   looked for when it is first wanted. On our thread, inside the gate; valid after real_settle. */
+/* Giving memory back to the system, which each allocator does in a way of its own. On our thread, inside the gate,
+   unless a comment says otherwise. */
 #ifndef MT_HOST_TRIM_H
 #define MT_HOST_TRIM_H
 
 #include <stdbool.h>
+#include <stddef.h>
+
+/* Called once at the process's start, after real_settle: finds the allocator's way. Takes a few microseconds. */
+void trim_settle(void);
 
 /* The name of the allocator's function; "none" where it has none. */
 const char *trim_how(void);
@@ -12,8 +16,7 @@ const char *trim_how(void);
 /* Has the allocator take back, and give to the system, what it keeps for the calling thread alone. Short. */
 void trim_thread(void);
 
-/* Calls the function for the whole heap, where there is one. Any thread, inside the gate or not, once trim_has_heap
-   was asked: the more is free the longer it takes, and the host's threads wait meanwhile where they need the
+/* Calls the function for the whole heap, where there is one. Any thread, inside the gate or not: the more is free the longer it takes, and the host's threads wait meanwhile where they need the
    allocator's locks. */
 bool trim_has_heap(void);
 void trim_heap(void);
@@ -22,5 +25,9 @@ void trim_heap(void);
    any of them for the thread once they are freed. Takes 0.2 ms and 0.2 MiB, once a thread, and only where the allocator is
    such that a block that it keeps can hold back pages that are free: glibc. */
 void trim_prepare(void);
+
+/* Frees a block of ours so that the allocator treats the host's later blocks as it would have without it: as glibc
+   does not once a large one was freed. `size` is what was asked for. Allocates nothing. Any thread. */
+void trim_free(void *at, size_t size);
 
 #endif
