@@ -5,8 +5,9 @@ another allocator, as live_allocators.py runs it; docs/benchmarks.md has the fig
 
 import math
 import os
+import sys
 
-from harness import BEHIND, MIB, Client, Place, Program, equal, fact, resident, run_facts
+from harness import BEHIND, MIB, PIPES, Client, Place, Program, equal, fact, near, resident, run_facts, wait_for
 
 GOAL = 0.02  # of what was injected may stay
 ALL = math.inf  # the allocator keeps as much as it likes, by a policy of its own
@@ -93,6 +94,74 @@ def chunks_of_any_size_are_resident_and_leave():
         assert mib <= having <= factor * mib + bookkeeping, (name, having)
         assert freed <= min(after_free, having + 1), (name, freed)
         assert trimmed <= after_trim, (name, trimmed)
+
+
+# A host that for each line, a number, takes a block of so many bytes, writes to it and frees it; by a line of 0 it
+# has something injected and freed by the C API.
+LARGE = """
+import ctypes, sys
+lib = ctypes.CDLL(None)
+lib.malloc.restype = ctypes.c_void_p
+lib.free.argtypes = [ctypes.c_void_p]
+print(0, flush=True)
+for size in map(int, sys.stdin):
+    if size:
+        block = lib.malloc(ctypes.c_size_t(size))
+        ctypes.memset(block, 1, size)
+        lib.free(block)
+    else:
+        lib.mt_mem_alloc(ctypes.c_size_t(20 << 20))
+        lib.mt_mem_free()
+    print(size, flush=True)
+"""
+
+
+def take(host, size):
+    host.tell(f"{size}\n")
+    equal(host.hear(), f"{size}\n")
+
+
+def by_hand(_, client):
+    client.call("mt.mem_alloc", "20m")
+    client.call("mt.mem_free")
+
+
+def by_reset(_, client):
+    client.call("mt.mem_alloc", "20m")
+    client.call("mt.reset")
+
+
+def by_a_leak(_, client):
+    client.call("mt.leak_start", rate=1, shape="step", size="1m", limit="20m")
+    wait_for(lambda: client.call("mt.mem_used") == 20 * MIB, "the leak")
+    client.call("mt.mem_test_destroy_all")
+
+
+def by_a_test(_, client):
+    client.call("mt.mem_test_start", "2m", "2m", "4m", 1, 1, "1h")
+    wait_for(lambda: client.call("mt.mem_test_list")[0]["overflows"], "a cycle")
+    client.call("mt.mem_test_destroy_all")
+
+
+def by_the_host_itself(host, _):
+    take(host, 0)
+
+
+@fact
+def large_blocks_of_the_host_leave_as_before():
+    """glibc would not map blocks of a size any more once it was given back a larger one."""
+    if BEHIND:
+        return
+    for inject in (by_hand, by_reset, by_a_leak, by_a_test, by_the_host_itself):
+        with Place() as place, Program([sys.executable, "-c", LARGE], env=place.environment(), **PIPES) as host, \
+                Client(place.wait_socket(host.pid)) as client:
+            host.hear()
+            inject(host, client)
+            equal(client.call("mt.mem_used"), 0)
+            for size in (1000000, 10000000):
+                before = resident(host.pid)
+                take(host, size)
+                near(resident(host.pid), before, MIB // 2, f"{inject.__name__}: {size}")
 
 
 run_facts()

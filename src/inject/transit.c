@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "host/post.h"
 #include "host/real.h"
+#include "host/trim.h"
 #include "inject/content.h"
 
 /* What is handled between two looks at the slice: tens of microseconds. */
@@ -65,7 +66,7 @@ void transit_release(const struct chunk *c, bool outside)
 	if (c->flags & CHUNK_MAPPED)
 		munmap(c->addr, c->size);
 	else
-		real.free(c->addr);
+		trim_free(c->addr, c->size);
 	(outside ? budget_give : budget_give_inside)(c->size);
 }
 
