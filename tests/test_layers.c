@@ -158,4 +158,44 @@ START_TEST(arrows_point_one_way)
 }
 END_TEST
 
-UNIT_SUITE(layers, includes_follow_the_arrows, every_folder_of_src_is_a_layer, arrows_point_one_way)
+/* What a handler asks for that no signature has would read as not given. */
+START_TEST(arguments_that_handlers_ask_for_are_in_the_signatures)
+{
+	static char signatures[65536];
+	char path[600], line[512], directory[300];
+	unsigned asked = 0;
+	struct dirent *entry;
+	FILE *f;
+	DIR *dir;
+
+	snprintf(directory, sizeof(directory), "%s/src/control", top());
+	snprintf(path, sizeof(path), "%s/commands.def", directory);
+	f = fopen(path, "r");
+	ck_assert_ptr_nonnull(f);
+	signatures[fread(signatures, 1, sizeof(signatures) - 1, f)] = '\0';
+	fclose(f);
+	dir = opendir(directory);
+	ck_assert_ptr_nonnull(dir);
+	while ((entry = readdir(dir))) {
+		if (strncmp(entry->d_name, "cmd_", 4) != 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+		f = fopen(path, "r");
+		ck_assert_ptr_nonnull(f);
+		while (fgets(line, sizeof(line), f))
+			for (char *at = line; (at = strstr(at, "(a, \"")); at++) {
+				char name[64], found[80];
+
+				ck_assert_int_eq(sscanf(at, "(a, \"%60[a-z_]\"", name), 1);
+				snprintf(found, sizeof(found), "%s:", name);
+				ck_assert_msg(strstr(signatures, found) != NULL, "%s asks for %s", path, name);
+				asked++;
+			}
+		fclose(f);
+	}
+	closedir(dir);
+	ck_assert_uint_gt(asked, 20);
+}
+END_TEST
+
+UNIT_SUITE(layers, arguments_that_handlers_ask_for_are_in_the_signatures, includes_follow_the_arrows, every_folder_of_src_is_a_layer, arrows_point_one_way)

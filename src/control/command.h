@@ -21,7 +21,7 @@ struct args {
 	int shift; /* of the unit argument; 0 without one */
 };
 
-/* By the name in the signature. A name that is not in it is a mistake of ours. */
+/* By the name in the signature. One that is not in it, which a test looks for, reads as not given. */
 bool arg_given(const struct args *a, const char *name);
 uint64_t arg_number(const struct args *a, const char *name);
 const char *arg_text(const struct args *a, const char *name);

@@ -3,6 +3,7 @@
 #include "lease.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -17,10 +18,12 @@ _Atomic uint64_t lease_ms;
 
 static uint64_t end_ns = CLOCK_NEVER;
 static unsigned turns_over;
+static bool expired;
 
 void lease_renew(uint64_t ms)
 {
 	turns_over = 0;
+	expired = false;
 	end_ns = ms ? clock_add_ms(clock_ns(), ms) : CLOCK_NEVER;
 }
 
@@ -30,11 +33,18 @@ void lease_begin(void)
 		lease_renew(atomic_load(&lease_ms));
 }
 
+void lease_begin_again(void)
+{
+	if (expired)
+		lease_begin();
+}
+
 void lease_run(void)
 {
 	if (end_ns == CLOCK_NEVER || clock_ns() < end_ns || ++turns_over < TURNS_OF_GRACE)
 		return;
 	end_ns = CLOCK_NEVER;
+	expired = true;
 	log_line("the lease has expired: %" PRIu64 " bytes are taken back", budget_used());
 	reset_start();
 }
