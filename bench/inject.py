@@ -191,7 +191,8 @@ def many():
                       [[f"{few:.1f} % of a core", f"{lots:.1f} %", f"{late_ms:.1f} ms ({lists} lists)"]]))
 
 
-STALLS = {"nothing": None, "mt.mem_alloc 1g": [("mt.mem_alloc", "1g")],
+COUNTING = ["timeout", "2", "sh", "-c", "while :; do :; done"]
+STALLS = {"nothing": None, "a program that only counts": COUNTING, "mt.mem_alloc 1g": [("mt.mem_alloc", "1g")],
           "mt.mem_rnd_alloc 1 64 256m": [("mt.mem_rnd_alloc", 1, 64, "256m")],
           "mt.mem_free of these": [("mt.mem_free",)]}
 
@@ -206,11 +207,13 @@ def stall_rounds(name):
         for what, commands in STALLS.items():
             host.tell()
             host.hear()
-            if commands:
+            if commands is COUNTING:
+                subprocess.run(COUNTING, check=False)
+            elif commands:
                 for command in commands:
                     client.call(*command)
             else:
-                time.sleep(0.3)
+                time.sleep(2)
             host.tell()
             longest[what] = [int(ns) / 1000 for ns in host.hear().split()[1:]]
     return longest
