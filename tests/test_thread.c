@@ -6,12 +6,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "tests/unit.h"
 
 static sem_t finished;
@@ -105,4 +107,41 @@ START_TEST(thread_is_woken_without_a_descriptor_and_seen_to_be_gone)
 }
 END_TEST
 
-UNIT_SUITE(thread, thread_keeps_to_itself, thread_is_woken_without_a_descriptor_and_seen_to_be_gone)
+static uint64_t rest_until_ns;
+
+static void *rest(void *unused)
+{
+	(void)unused;
+	thread_rest(&sleeper, rest_until_ns);
+	sem_post(&finished);
+	return NULL;
+}
+
+START_TEST(rest_ends_at_its_time_and_when_it_is_woken)
+{
+	int before = dup(0);
+	pid_t tid;
+
+	ck_assert_int_eq(sem_init(&finished, 0, 0), 0);
+	rest_until_ns = clock_ns() + 5 * NS_PER_MS;
+	ck_assert_int_eq(thread_start(rest), 0);
+	ck_assert_int_eq(sem_wait(&finished), 0);
+	ck_assert_uint_ge(clock_ns(), rest_until_ns);
+
+	rest_until_ns = CLOCK_NEVER - 1;
+	atomic_store(&sleeper.tid, 0);
+	ck_assert_int_eq(thread_start(rest), 0);
+	while (!(tid = atomic_load(&sleeper.tid)))
+		sched_yield();
+	ck_assert_int_ge(sleeper.fd, 0);
+	ck_assert_int_lt(sem_trywait(&finished), 0);
+	thread_wake(&sleeper);
+	ck_assert_int_eq(sem_wait(&finished), 0);
+	thread_wait_gone(tid);
+	ck_assert_int_eq(dup(0), before + 1); /* it has taken no number of the host's */
+	close(before);
+	close(before + 1);
+}
+END_TEST
+
+UNIT_SUITE(thread, thread_keeps_to_itself, rest_ends_at_its_time_and_when_it_is_woken, thread_is_woken_without_a_descriptor_and_seen_to_be_gone)

@@ -96,7 +96,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 /* Waits outside the gate. True when stop_fd has become readable. */
 static bool wait_for_more(uint64_t deadline_ns)
 {
-	const int others[SERVER_OTHERS] = { us.fd, stop_fd() };
+	const int others[SERVER_OTHERS] = { atomic_load(&us.fd), stop_fd() };
 	unsigned readable;
 
 	gate_leave();
@@ -114,6 +114,7 @@ static void *run(void *unused)
 	bool told = false;
 
 	(void)unused;
+	thread_rest(&us, bind_ns);
 	if (thread_settle() < 0) {
 		atomic_store(&active, false); /* without a table of our own we would be noticed */
 		return NULL;
@@ -169,7 +170,7 @@ bool control_pause(void)
 	while (control_is_active() && !(tid = atomic_load(&us.tid)))
 		nanosleep(&moment, NULL); /* it has only just been started */
 	/* One that cannot be woken would end at some time, beside the next one. */
-	if (!control_is_active() || us.fd < 0 || atomic_exchange(&stopping, true))
+	if (!control_is_active() || atomic_load(&us.fd) < 0 || atomic_exchange(&stopping, true))
 		return false;
 	thread_wake(&us);
 	thread_wait_gone(tid);
@@ -240,7 +241,7 @@ void control_start(void)
 	/* A program with more rights than its caller does not obey the caller's environment. */
 	if (getauxval(AT_SECURE))
 		return;
-	snprintf(program, sizeof(program), "%s", program_invocation_short_name);
+	strncpy(program, program_invocation_short_name, sizeof(program) - 1);
 	if (!is_chosen())
 		return;
 	trim_settle();

@@ -2,7 +2,6 @@
 /* Settings: from the environment at start, through cfg.* later. */
 #include "setting.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -191,12 +190,15 @@ static void complain(const char *name, const char *value, const char *why)
 
 #define PREFIX "MTPRELOAD_"
 
+/* By hand: each function of libc's is a page of it that the start of every program would bring in. */
 static void environment_name(const struct setting *s, char out[64])
 {
-	char *to = out + snprintf(out, 64, PREFIX);
+	char *to = out;
 
+	for (const char *from = PREFIX; *from; from++)
+		*to++ = *from;
 	for (const char *from = s->name; *from; from++)
-		*to++ = (char)toupper((unsigned char)*from);
+		*to++ = *from >= 'a' && *from <= 'z' ? (char)(*from - 'a' + 'A') : *from;
 	*to = '\0';
 }
 

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/names.h"
 
 #define STACK_BYTES ((size_t)128 << 10)
@@ -145,11 +146,24 @@ int thread_settle(void)
 /* The kernel's set: pthread_sigmask and signalfd(3) leave this signal out. */
 static const uint64_t wake_set = UINT64_C(1) << (WAKE_SIGNAL - 1);
 
+void thread_rest(struct sleeper *s, uint64_t until_ns)
+{
+	struct timespec time = clock_until(until_ns, clock_ns());
+	sigset_t set;
+
+	memset(&set, 0, sizeof(set));
+	memcpy(&set, &wake_set, sizeof(wake_set));
+	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &wake_set, NULL, sizeof(wake_set));
+	atomic_store(&s->fd, 0); /* none is needed here */
+	atomic_store(&s->tid, (pid_t)syscall(SYS_gettid));
+	sigtimedwait(&set, NULL, &time);
+}
+
 void thread_can_be_woken(struct sleeper *s)
 {
 	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &wake_set, NULL, sizeof(wake_set));
-	s->fd = (int)syscall(SYS_signalfd4, -1, &wake_set, sizeof(wake_set),
-			     SFD_NONBLOCK | SFD_CLOEXEC);
+	atomic_store(&s->fd, (int)syscall(SYS_signalfd4, -1, &wake_set, sizeof(wake_set),
+					  SFD_NONBLOCK | SFD_CLOEXEC));
 	atomic_store(&s->tid, (pid_t)syscall(SYS_gettid));
 }
 

@@ -4,6 +4,7 @@
 #define MT_CONTROL_THREAD_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Starts a detached thread with all signals blocked and a small stack. 0 or -errno. Host's
@@ -14,11 +15,15 @@ int thread_start(void *(*run)(void *));
    in it and harmless descriptors as 0, 1 and 2. 0, or -errno: then it must open nothing. */
 int thread_settle(void);
 
-/* A thread of ours that others may wake out of poll. */
+/* A thread of ours that others may wake out of its rest, or out of poll. */
 struct sleeper {
 	_Atomic pid_t tid; /* 0: does not run */
-	int fd;            /* in its own table: readable once it has been woken; -1: it cannot be */
+	_Atomic int fd;    /* in its own table: readable once it has been woken; -1: it cannot be */
 };
+
+/* On that thread, first of all: sleeps until then, or until it is woken. Most programs end sooner, and have paid for
+   nothing more than for a thread. */
+void thread_rest(struct sleeper *s, uint64_t until_ns);
 
 /* On that thread, after thread_settle. */
 void thread_can_be_woken(struct sleeper *s);
