@@ -149,7 +149,7 @@ START_TEST(what_comes_during_a_reset_is_taken_back_after_it)
 	struct slice slice = UNIT_NO_TIME;
 
 	for (int i = 0; i < 10; i++)
-		unit_hold(1000);
+		unit_hold(2000);
 	reset_start();
 	for (int i = 0; i < 5; i++)
 		job_run(&slice);

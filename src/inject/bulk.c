@@ -92,24 +92,21 @@ static bool move_on(struct job *j, struct slice *slice)
 	return j->moving.stage == TRANSIT_IDLE;
 }
 
-/* So many small ones at a time: some microseconds. */
-#define BATCH 32
-
 /* Returns how many bytes came. What was drawn for others is drawn again, by start_one. */
 static size_t start_many(struct job *j)
 {
 	struct prng before = sizes;
 	uint64_t held = hand_pool.bytes;
-	uint16_t size[BATCH];
+	uint16_t size[TRANSIT_SMALL_AT_ONCE];
 	unsigned done;
 
-	if (j->where != WHERE_THREAD || j->min == 0 || j->max > TRANSIT_SMALL_BYTES || j->left <= BATCH * j->max ||
+	if (j->where != WHERE_THREAD || j->min == 0 || j->max > TRANSIT_SMALL_BYTES || j->left <= TRANSIT_SMALL_AT_ONCE * j->max ||
 	    j->failures_in_a_row)
 		return 0;
-	for (unsigned i = 0; i < BATCH; i++)
+	for (unsigned i = 0; i < TRANSIT_SMALL_AT_ONCE; i++)
 		size[i] = (uint16_t)prng_range(&sizes, j->min, j->max);
-	done = transit_in_small(&hand_pool, size, BATCH);
-	if (done < BATCH) {
+	done = transit_in_small(&hand_pool, size, TRANSIT_SMALL_AT_ONCE);
+	if (done < TRANSIT_SMALL_AT_ONCE) {
 		sizes = before;
 		for (unsigned i = 0; i < done; i++)
 			prng_range(&sizes, j->min, j->max);
@@ -308,15 +305,44 @@ static bool finish_free(struct job *j)
 	return true;
 }
 
+/* What the slice is told of each: freeing one takes as long as touching so many bytes. */
+#define SMALL_WORK 64
+
+/* Returns how many left at once; the one after them may be on its way now. */
+static uint64_t free_small(struct job *j)
+{
+	struct chunk_pool *pool = current_pool(j);
+	uint64_t chunks, bytes;
+	struct chunk c;
+
+	if (!pool)
+		return 0;
+	chunks = pool->chunks;
+	bytes = pool->bytes;
+	if (transit_out_small(pool, TRANSIT_SMALL_AT_ONCE, &c)) {
+		transit_out(&j->moving, &c, true);
+		chunks--;
+		bytes -= c.size;
+	}
+	chunks -= pool->chunks;
+	j->chunks += chunks;
+	j->bytes += bytes - pool->bytes;
+	return chunks;
+}
+
 static bool free_step(struct job *j, struct slice *slice)
 {
+	uint64_t many;
 	struct chunk c;
 
 	do {
+		many = 0;
 		if (!release(j, slice))
 			return false;
 		if (j->cancelled || (!j->more && j->left == 0))
 			return finish_free(j);
+		if (j->more && ((many = free_small(j)) || j->moving.stage != TRANSIT_IDLE))
+			continue;
 		switch (pick_chunk(j, slice, &c)) {
 		case PICKED:
 			if (transit_out_at_once(&c))
@@ -331,7 +357,7 @@ static bool free_step(struct job *j, struct slice *slice)
 				return finish_free(j);
 			break;
 		}
-	} while (!slice_over(slice, 0));
+	} while (!slice_over(slice, many * SMALL_WORK));
 	return false;
 }
 

@@ -281,15 +281,15 @@ static bool verify(struct transit *t, struct slice *slice, uint64_t *damaged)
 	return true;
 }
 
-static void settle_some(void)
+static void settle_after(unsigned small_blocks)
 {
 	static _Atomic unsigned freed;
 
-	unsigned count = atomic_load_explicit(&freed, memory_order_relaxed) + 1;
+	unsigned count = atomic_load_explicit(&freed, memory_order_relaxed) + small_blocks;
 
 	/* Two threads may lose a count: it is no exact number. */
-	atomic_store_explicit(&freed, count, memory_order_relaxed);
-	if (count % SETTLE_EVERY == 0)
+	atomic_store_explicit(&freed, count % SETTLE_EVERY, memory_order_relaxed);
+	if (count >= SETTLE_EVERY)
 		transit_settle();
 }
 
@@ -313,7 +313,7 @@ bool transit_out_step(struct transit *t, struct slice *slice, uint64_t *damaged)
 	transit_release(&t->chunk, t->outside);
 	t->stage = TRANSIT_IDLE;
 	if (t->for_good && t->chunk.size <= TRANSIT_SMALL_BYTES)
-		settle_some();
+		settle_after(1);
 	return true;
 }
 
@@ -381,13 +381,38 @@ bool transit_resize_step(struct transit *t, struct slice *slice, uint64_t *faile
 	return transit_in_step(t, slice);
 }
 
+/* Nothing to be verified, and too little to be purged. */
+static bool leaves_at_once(const struct chunk *c)
+{
+	return c->size <= TRANSIT_SMALL_BYTES && !(c->flags & (CHUNK_PATTERN | CHUNK_MAPPED));
+}
+
 bool transit_out_at_once(const struct chunk *c)
 {
-	if (c->size > TRANSIT_SMALL_BYTES || c->flags & (CHUNK_PATTERN | CHUNK_MAPPED))
+	if (!leaves_at_once(c))
 		return false;
 	transit_release(c, false);
-	settle_some();
+	settle_after(1);
 	return true;
+}
+
+bool transit_out_small(struct chunk_pool *pool, unsigned most, struct chunk *other)
+{
+	uint64_t bytes = 0;
+	unsigned done = 0;
+	bool found = false;
+
+	while (done < most && chunk_drain(pool, other)) {
+		found = !leaves_at_once(other);
+		if (found)
+			break;
+		real.free(other->addr);
+		bytes += other->size;
+		done++;
+	}
+	budget_give_inside(bytes);
+	settle_after(done);
+	return found;
 }
 
 bool transit_drain(struct transit *t, struct chunk_pool *pool, bool for_good, struct slice *slice,
@@ -397,9 +422,9 @@ bool transit_drain(struct transit *t, struct chunk_pool *pool, bool for_good, st
 
 	for (;;) {
 		if (t->stage == TRANSIT_IDLE) {
-			if (!chunk_drain(pool, &c))
+			if (!pool->chunks)
 				return true;
-			if (!for_good || !transit_out_at_once(&c))
+			if (for_good ? transit_out_small(pool, TRANSIT_SMALL_AT_ONCE, &c) : chunk_drain(pool, &c))
 				transit_out(t, &c, for_good);
 		}
 		if (t->stage != TRANSIT_IDLE && !transit_out_step(t, slice, damaged))

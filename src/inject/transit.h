@@ -55,6 +55,9 @@ int transit_in(struct transit *t, const struct want *w, char why[BUDGET_WHY_MAX]
 /* Up to this size asking what there is to do with a chunk takes longer than doing it. */
 #define TRANSIT_SMALL_BYTES 1024
 
+/* A good number of them at a time: microseconds. */
+#define TRANSIT_SMALL_AT_ONCE 32
+
 /* Allocates small chunks of these sizes, from 1, straight into the pool, until something refuses one. Returns how many
    there are now: the next has to go the long way, which tells why. */
 unsigned transit_in_small(struct chunk_pool *pool, const uint16_t sizes[], unsigned count);
@@ -98,6 +101,10 @@ void transit_release(const struct chunk *c, bool outside);
 
 /* Frees a small chunk without a pattern at once, for good. False where there is more to do: see transit_out. */
 bool transit_out_at_once(const struct chunk *c);
+
+/* The same with the chunks that chunk_drain would take, as long as they are small, and not more than `most`. True when
+   the one after them has more to do: it has left the pool too, and is in `other`. */
+bool transit_out_small(struct chunk_pool *pool, unsigned most, struct chunk *other);
 
 /* After many chunks were released for good: lets the allocator give back what it can by itself. */
 void transit_settle(void);
