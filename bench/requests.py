@@ -114,10 +114,10 @@ def another_waits(ours):
     cases = {"nobody else": lambda stack: None, "one client floods it with mt.describe": flood(1),
              "60 clients do": flood(60), "20 clients never read their replies": deaf,
              "mt.mem_rnd_alloc 1 64 4g": command("mt.mem_rnd_alloc 1 64 4g"),
-             "mt.mem_alloc 4g": command("mt.mem_alloc 4g"),
+             "mt.mem_alloc 10g": command("mt.mem_alloc 10g"),
              "mt.mem_free of 1 GiB in 1-64 bytes":
                  command("mt.mem_free", "mt.mem_rnd_alloc 1 64 1g"),
-             "mt.mem_free of 4 GiB in one": command("mt.mem_free", "mt.mem_alloc 4g")}
+             "mt.mem_free of 10 GiB in one": command("mt.mem_free", "mt.mem_alloc 10g")}
     for _ in range(ROUNDS):
         for name, start in cases.items():
             with ExitStack() as stack:
