@@ -101,12 +101,12 @@ def stamps(path):
         return [int(line) for line in file]
 
 
-def paced(meanwhile=None):
-    """The times of a test that allocates 1237 bytes each millisecond, in ns."""
+def paced(name, meanwhile=None):
+    """How many calls a test of 1237 bytes each millisecond made, and when, in ns."""
     size = 1237
     with Place() as place:
         path = os.path.join(place.path, "stamps")
-        added = {"LD_PRELOAD": f"{LIB} {os.path.join(BENCH, 'stamp.so')}",
+        added = {"LD_PRELOAD": " ".join([LIB, os.path.join(BENCH, "stamp.so")] + [ALLOCATORS[name]] * (name != "glibc")),
                  "STAMP_SIZE": str(size), "STAMP_FILE": path}
         with Program([victim("pins")], env=ours_in(place, added), **PIPES) as host, \
                 Client(place.wait_socket(host.pid)) as client:
@@ -133,14 +133,16 @@ HISTOGRAM_US = (50, 100, 200, 500, 1000, 2000, 5000)
 
 
 def pacing():
-    seen = [paced() for _ in range(min(ROUNDS, 5))]
-    calls = [calls for calls, _ in seen]
-    late = sorted(us for _, times in seen for us in lateness(times))
-    counts = [sum(us <= bound for us in late) / len(late) * 100 for bound in HISTOGRAM_US]
-    record("pacing", {"calls": calls, "late_us": {str(b): c for b, c in zip(HISTOGRAM_US, counts)}, "most_us": late[-1]})
-    put("pacing", table(["calls in 10 s", *(f"late by at most {b} µs" for b in HISTOGRAM_US), "latest"],
-                        [[", ".join(map(str, calls)), *(f"{c:.2f} %" for c in counts),
-                          f"{late[-1] / 1000:.1f} ms"]]))
+    rows, found = [], {}
+    for name in installed():
+        seen = [paced(name) for _ in range(min(ROUNDS, 3))]
+        calls = [calls for calls, _ in seen]
+        late = sorted(us for _, times in seen for us in lateness(times))
+        counts = [sum(us <= bound for us in late) / len(late) * 100 for bound in HISTOGRAM_US]
+        found[name] = {"calls": calls, "late_us": {str(b): c for b, c in zip(HISTOGRAM_US, counts)}, "most_us": late[-1]}
+        rows.append([name, ", ".join(map(str, calls)), *(f"{c:.2f} %" for c in counts), f"{late[-1] / 1000:.1f} ms"])
+    record("pacing", found)
+    put("pacing", table(["allocator", "calls in 10 s", *(f"late by at most {b} µs" for b in HISTOGRAM_US), "latest"], rows))
 
 
 def busy_ns(task):
@@ -153,9 +155,10 @@ def start_tests(client, count):
         client.call("mt.mem_test_start", 16, 16, 1600, 1000, 1000, "1h")
 
 
-def share_of(count):
+def share_of(name, count):
     """Percent of a core that so many tests of one allocation a second take."""
-    with Place() as place, Program(["sleep", "1000"], env=ours_in(place, {"LD_PRELOAD": LIB})) as host, \
+    _, under = behind(name)
+    with Place() as place, Program(["sleep", "1000"], env=ours_in(place, under)) as host, \
             Client(place.wait_socket(host.pid)) as client:
         start_tests(client, count)
         task = task_named(host.pid, "mtpreload")
@@ -164,7 +167,7 @@ def share_of(count):
         return 100 * (busy_ns(task) - before) / (time.monotonic_ns() - start)
 
 
-def listed_meanwhile():
+def listed_meanwhile(name):
     """How late a 1 ms test was at most while 100,000 others were listed, and how many lists that were."""
     lengths = []
 
@@ -178,17 +181,21 @@ def listed_meanwhile():
                 length += len(got)
             lengths.append(length)
 
-    _, times = paced((lambda client: start_tests(client, 100000), listing))
+    _, times = paced(name, (lambda client: start_tests(client, 100000), listing))
     gaps = [(later - at) / 1e6 for at, later in zip(times, times[1:])]
     return max(gaps) - 1, len(lengths)
 
 
 def many():
-    few, lots = share_of(10000), share_of(100000)
-    late_ms, lists = listed_meanwhile()
-    record("many", {"percent_10000": few, "percent_100000": lots, "latest_ms_while_listing": late_ms, "lists": lists})
-    put("many", table(["10,000 tests", "100,000 tests", "latest tick of a 1 ms test while the 100,000 are listed"],
-                      [[f"{few:.1f} % of a core", f"{lots:.1f} %", f"{late_ms:.1f} ms ({lists} lists)"]]))
+    rows, found = [], {}
+    for name in installed():
+        few, lots = share_of(name, 10000), share_of(name, 100000)
+        late_ms, lists = listed_meanwhile(name)
+        found[name] = {"percent_10000": few, "percent_100000": lots, "latest_ms_while_listing": late_ms, "lists": lists}
+        rows.append([name, f"{few:.1f} % of a core", f"{lots:.1f} %", f"{late_ms:.1f} ms ({lists} lists)"])
+    record("many", found)
+    put("many", table(["allocator", "10,000 tests", "100,000 tests",
+                       "latest tick of a 1 ms test while the 100,000 are listed"], rows))
 
 
 COUNTING = ["timeout", "2", "sh", "-c", "while :; do :; done"]

@@ -4,7 +4,7 @@
    loops small TOTAL: blocks of 1 to 64 bytes, a store to each; then freed, in the order in which they came.
    loops large TOTAL: one block, a store to each page. loops fill TOTAL: one block, written whole.
    Each prints nanoseconds: to allocate, to free, and to free with all that the allocator does only when a large request
-   comes by. loops stall: pairs of malloc and free of 64 bytes until its input ends; on each line it prints how many there
+   comes by. loops stall [SIZE]: pairs of malloc and free of so many bytes, or 64, with a store to each page, until its input ends; on each line it prints how many there
    were since the last, the longest, and the longest without the time in which other threads had the processor. */
 #include <fcntl.h>
 #include <poll.h>
@@ -115,12 +115,17 @@ static void stall(void)
 {
 	struct pollfd in = { .fd = 0, .events = POLLIN };
 	unsigned long long pairs = 0, longest = 0, longest_on = 0;
+	size_t size = total ? total : 64;
 	uint64_t delay = run_delay(), before = now_ns(), after;
 	char line[16];
 
 	for (;;) {
 		for (int i = 0; i < 1000; i++) {
-			free(malloc(64));
+			volatile char *block = malloc(size);
+
+			for (size_t at = PAGE; at < size; at += PAGE)
+				block[at] = 0;
+			free((void *)(uintptr_t)block);
 			after = now_ns();
 			if (after - before > longest)
 				longest = after - before;

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 
 from common import BENCH, ROUNDS, put, record
 from harness import Client, Place, Program, wait_for
+from inject import COUNTING, behind, installed, ours_in
 
 COUNTS = {"latency": 20000, "pipelined": 100000, "connect": 5000}
 FLOOR = "a bare recv and send loop"
@@ -85,8 +86,8 @@ def collect(rows):
                    for kind, runs in kinds.items()} for name, kinds in samples.items()}
 
 
-def another_waits(ours):
-    """What a client waits while another one is up to something: the medians over rounds."""
+def another_waits(ours, injecting):
+    """What a client waits while another one is up to something, or only while it injects: the medians over rounds."""
     def flood(connections):
         argv = [os.path.join(BENCH, "roundtrip"), ours, "text", "mt.describe",
                 "flood", str(connections)]
@@ -111,13 +112,15 @@ def another_waits(ours):
                 pass
 
     waits = {}
-    cases = {"nobody else": lambda stack: None, "one client floods it with mt.describe": flood(1),
-             "60 clients do": flood(60), "20 clients never read their replies": deaf,
-             "mt.mem_rnd_alloc 1 64 4g": command("mt.mem_rnd_alloc 1 64 4g"),
-             "mt.mem_alloc 10g": command("mt.mem_alloc 10g"),
-             "mt.mem_free of 1 GiB in 1-64 bytes":
-                 command("mt.mem_free", "mt.mem_rnd_alloc 1 64 1g"),
-             "mt.mem_free of 10 GiB in one": command("mt.mem_free", "mt.mem_alloc 10g")}
+    cases = {"nobody else": lambda stack: None,
+             "a program that only counts": lambda stack: stack.enter_context(Program(COUNTING)),
+             "one client floods it with mt.describe": flood(1),
+             "60 clients do": flood(60), "20 clients never read their replies": deaf}
+    if injecting:
+        cases = {"mt.mem_rnd_alloc 1 64 4g": command("mt.mem_rnd_alloc 1 64 4g"),
+                 "mt.mem_alloc 10g": command("mt.mem_alloc 10g"),
+                 "mt.mem_free of 1 GiB in 1-64 bytes": command("mt.mem_free", "mt.mem_rnd_alloc 1 64 1g"),
+                 "mt.mem_free of 10 GiB in one": command("mt.mem_free", "mt.mem_alloc 10g")}
     for _ in range(ROUNDS):
         for name, start in cases.items():
             with ExitStack() as stack:
@@ -128,6 +131,12 @@ def another_waits(ours):
                 client.call("mt.reset")
     return {name: {key: statistics.median(run[key] for run in runs) for key in runs[0]}
             for name, runs in waits.items()}
+
+
+def waits_behind(name):
+    """The same while each allocator is at work."""
+    with Place() as place, Program(["sleep", "10000"], env=ours_in(place, behind(name)[1])) as host:
+        return another_waits(place.wait_socket(host.pid), True)
 
 
 def waits_table(waits):
@@ -155,7 +164,9 @@ def run():
         ours = place.wait_socket(host.pid)
         results = collect(subjects(ours, start_echo(stack, place), start_echo(stack, place, "spin"),
                                     start_kamailio(stack, place)))
-        waits = another_waits(ours)
+        waits = another_waits(ours, False)
+    for name in installed():
+        waits.update((f"{what}, {name}", w) for what, w in waits_behind(name).items())
     record("requests", {"microseconds": results, "waits_microseconds": waits})
     put("requests", table(results))
     put("waits", waits_table(waits))

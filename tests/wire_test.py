@@ -7,6 +7,7 @@ import glob
 import json
 import os
 import re
+import select
 import socket
 import struct
 import subprocess
@@ -310,6 +311,20 @@ def progress_is_told_where_it_is_asked_for():
         assert told and done == sorted(done) and done[-1] <= 100 << 20, told
         equal({(part["id"], part["total"]) for part in told}, {(9, 100 << 20)})
         client.call("mt.reset")
+
+
+@fact
+def others_are_answered_while_gibibytes_come_and_go():
+    """In slices: the allocator's own free of such a block is one call, and takes as long as all of them."""
+    with Host() as host, host.client() as busy, host.client() as other:
+        for command, reply in (("mt.mem_alloc 2g", "200 OK"), ("mt.mem_free", f"200 OK\n{2 << 30}")):
+            busy.send(command + "\n")
+            answers = 0
+            while not select.select([busy.socket], [], [], 0)[0]:
+                other.call("mt.mem_used")
+                answers += 1
+            equal(busy.until(b"\n\n"), reply)
+            assert answers >= 3, (command, answers)
 
 
 @fact
