@@ -288,7 +288,7 @@ void chunk_mark(struct chunk_cursor *at, unsigned flags)
 
 bool chunk_pick(const struct chunk_pool *pool, uint64_t random, struct chunk_cursor *at, struct chunk *c)
 {
-	uint64_t near = PICK_SEGMENTS * SEGMENT_CHUNKS, skip;
+	uint64_t near = (uint64_t)PICK_SEGMENTS * SEGMENT_CHUNKS, skip;
 
 	*at = (struct chunk_cursor){ .started = true, .segment = pool->tail };
 	if (!pool->chunks)

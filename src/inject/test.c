@@ -50,9 +50,10 @@ static uint64_t interval_of_leak_ns(struct test *t)
 		uint64_t doublings = since / period, rest = period - since % period;
 
 		rate *= (double)(UINT64_C(1) << (doublings < DOUBLINGS_MAX ? doublings : DOUBLINGS_MAX));
-		for (; doublings < DOUBLINGS_MAX && left > rate * (double)rest; doublings++, rate *= 2) {
+		for (; doublings < DOUBLINGS_MAX && left > rate * (double)rest; doublings++) {
 			left -= rate * (double)rest;
 			ns += (double)rest;
+			rate *= 2;
 			rest = period;
 		}
 	}
