@@ -13,7 +13,6 @@
 #include "base/units.h"
 #include "control/cmd.h"
 #include "control/stop.h"
-#include "inject/lease.h"
 
 #define COMMAND(method, handler, signature, flags, help) \
 	{ method, handler, signature, flags, help },
@@ -349,8 +348,6 @@ void command_run(const struct rpc_call *call, struct reply *r)
 	}
 	if (c->flags & COMMAND_CHANGES)
 		log_call(call);
-	if (c->flags & COMMAND_INJECTS)
-		lease_begin_again();
 	c->handler(&args, r);
 }
 

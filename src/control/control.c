@@ -125,11 +125,11 @@ static void *run(void *unused)
 	while (!atomic_load(&stopping)) {
 		bind_ns = try_to_bind(bind_ns);
 		server_handle();
-		lease_run();
 		sched_run(SLICE_NS);
 		slice = slice_of(SLICE_NS);
 		if (job_run(&slice))
 			server_tell_progress();
+		lease_run();
 		stop_run(told);
 		uint64_t next_ns = earlier(earlier(bind_ns, lease_next_ns()), stop_next_ns());
 

@@ -33,14 +33,10 @@ void lease_begin(void)
 		lease_renew(atomic_load(&lease_ms));
 }
 
-void lease_begin_again(void)
-{
-	if (expired)
-		lease_begin();
-}
-
 void lease_run(void)
 {
+	if (expired && budget_used() && !reset_is_running())
+		lease_begin();
 	if (end_ns == CLOCK_NEVER || clock_ns() < end_ns || ++turns_over < TURNS_OF_GRACE)
 		return;
 	end_ns = CLOCK_NEVER;

@@ -17,12 +17,8 @@ void lease_renew(uint64_t ms);
    with the chunks that it adopted. On the host's thread, before ours is started. */
 void lease_begin(void);
 
-/* Before each injecting command: what is injected after a lease has expired is not without one, where lease_ms is
-   set. A lease that was switched off stays off. */
-void lease_begin_again(void);
-
-/* At each turn of the loop, after what clients have sent was handled: takes everything back once the lease has
-   expired; it is off then. */
+/* At each turn of the loop, after what clients have sent was handled and what tests and jobs have done: takes
+   everything back once the lease has expired; it is off then, until something is held again, where lease_ms is set. */
 void lease_run(void);
 
 /* When lease_run has to be called; CLOCK_NEVER while it is off. */
