@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One row an allocator. Which one it is is found in the object that `real` is in and nowhere else: a process with jemalloc has
+/* One row an allocator, found in the object that `real` is in and nowhere else: a process with jemalloc has
    glibc's malloc_trim too, which knows nothing of its heap. */
 #include "trim.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -45,20 +46,7 @@ static void glibc_prepare(void)
    from then on, and stay resident when the host frees them. So a block is shrunk first, in its place, to less than it
    ever maps by itself, and more than the thread's cache takes. */
 #define GLIBC_MAPPED_FROM (((size_t)128 << 10) - 32) /* with its header and rounded up 128 KiB */
-#define GLIBC_SHRUNK 4096
-
-static void glibc_free(void *at, size_t size)
-{
-	void *shrunk = size < GLIBC_MAPPED_FROM ? at : real.realloc(at, GLIBC_SHRUNK);
-
-	real.free(shrunk ? shrunk : at);
-}
-
-static void plain_free(void *at, size_t size)
-{
-	(void)size;
-	real.free(at);
-}
+#define SHRUNK 4096
 
 static void glibc_trim(void)
 {
@@ -106,16 +94,16 @@ struct way {
 	const char *thread_name;
 	void (*flush)(void);
 	void (*prepare)(void);
-	void (*free)(void *at, size_t size);
+	size_t shrink_from; /* blocks of so many bytes are shrunk before they are freed */
 };
 
 static const struct way ways[] = {
-	{ "malloc_trim", glibc_trim, NULL, NULL, glibc_prepare, glibc_free },
-	{ "mallctl", jemalloc_trim, "mallctl", jemalloc_flush, NULL, plain_free },
+	{ "malloc_trim", glibc_trim, NULL, NULL, glibc_prepare, GLIBC_MAPPED_FROM },
+	{ "mallctl", jemalloc_trim, "mallctl", jemalloc_flush, NULL, SIZE_MAX },
 	{ "MallocExtension_ReleaseFreeMemory", plain_trim, "MallocExtension_MarkThreadIdle", plain_flush,
-	  NULL, plain_free },
-	{ "mi_collect", NULL, "mi_collect", mimalloc_flush, NULL, plain_free },
-	{ "none", NULL, NULL, NULL, NULL, plain_free },
+	  NULL, SIZE_MAX },
+	{ "mi_collect", NULL, "mi_collect", mimalloc_flush, NULL, SIZE_MAX },
+	{ "none", NULL, NULL, NULL, NULL, SIZE_MAX },
 };
 
 #define NO_WAY (&ways[sizeof(ways) / sizeof(ways[0]) - 1])
@@ -171,5 +159,7 @@ void trim_prepare(void)
 
 void trim_free(void *at, size_t size)
 {
-	way->free(at, size);
+	void *shrunk = size >= way->shrink_from ? real.realloc(at, SHRUNK) : NULL;
+
+	real.free(shrunk ? shrunk : at);
 }

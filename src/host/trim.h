@@ -16,8 +16,8 @@ const char *trim_how(void);
 /* Has the allocator take back, and give to the system, what it keeps for the calling thread alone. Short. */
 void trim_thread(void);
 
-/* Calls the function for the whole heap, where there is one. Any thread, inside the gate or not: the more is free the longer it takes, and the host's threads wait meanwhile where they need the
-   allocator's locks. */
+/* Calls the function for the whole heap, where there is one. Any thread, inside the gate or not: the more is free the
+   longer it takes, and the host's threads wait meanwhile where they need the allocator's locks. */
 bool trim_has_heap(void);
 void trim_heap(void);
 
