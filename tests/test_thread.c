@@ -79,6 +79,7 @@ static void *sleep_until_woken(void *unused)
 	struct pollfd wake;
 
 	(void)unused;
+	thread_rest(&sleeper, 0);
 	found.rc = thread_settle();
 	thread_can_be_woken(&sleeper);
 	sem_post(&finished);
@@ -144,4 +145,5 @@ START_TEST(rest_ends_at_its_time_and_when_it_is_woken)
 }
 END_TEST
 
-UNIT_SUITE(thread, thread_keeps_to_itself, rest_ends_at_its_time_and_when_it_is_woken, thread_is_woken_without_a_descriptor_and_seen_to_be_gone)
+UNIT_SUITE(thread, thread_keeps_to_itself, rest_ends_at_its_time_and_when_it_is_woken,
+	   thread_is_woken_without_a_descriptor_and_seen_to_be_gone)

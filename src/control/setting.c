@@ -190,13 +190,12 @@ static void complain(const char *name, const char *value, const char *why)
 
 #define PREFIX "MTPRELOAD_"
 
-/* By hand: each function of libc's is a page of it that the start of every program would bring in. */
+/* Without snprintf and toupper: the start of every program would bring in four pages for them. */
 static void environment_name(const struct setting *s, char out[64])
 {
-	char *to = out;
+	char *to = out + strlen(PREFIX);
 
-	for (const char *from = PREFIX; *from; from++)
-		*to++ = *from;
+	memcpy(out, PREFIX, strlen(PREFIX));
 	for (const char *from = s->name; *from; from++)
 		*to++ = *from >= 'a' && *from <= 'z' ? (char)(*from - 'a' + 'A') : *from;
 	*to = '\0';

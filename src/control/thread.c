@@ -154,17 +154,15 @@ void thread_rest(struct sleeper *s, uint64_t until_ns)
 	memset(&set, 0, sizeof(set));
 	memcpy(&set, &wake_set, sizeof(wake_set));
 	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &wake_set, NULL, sizeof(wake_set));
-	atomic_store(&s->fd, 0); /* none is needed here */
+	atomic_store(&s->fd, 0); /* it needs none yet */
 	atomic_store(&s->tid, (pid_t)syscall(SYS_gettid));
 	sigtimedwait(&set, NULL, &time);
 }
 
 void thread_can_be_woken(struct sleeper *s)
 {
-	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &wake_set, NULL, sizeof(wake_set));
 	atomic_store(&s->fd, (int)syscall(SYS_signalfd4, -1, &wake_set, sizeof(wake_set),
 					  SFD_NONBLOCK | SFD_CLOEXEC));
-	atomic_store(&s->tid, (pid_t)syscall(SYS_gettid));
 }
 
 void thread_wake(struct sleeper *s)

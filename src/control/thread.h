@@ -25,7 +25,7 @@ struct sleeper {
    nothing more than for a thread. */
 void thread_rest(struct sleeper *s, uint64_t until_ns);
 
-/* On that thread, after thread_settle. */
+/* On that thread, after both thread_rest and thread_settle: from now on its descriptor tells. */
 void thread_can_be_woken(struct sleeper *s);
 
 /* Any thread, and a signal handler. Takes no descriptor. */
