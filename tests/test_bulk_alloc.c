@@ -140,12 +140,6 @@ static void *refuse_every_third(size_t size)
 	return ++calls % 3 ? allocator(size) : NULL;
 }
 
-static void *refuse_three(size_t size)
-{
-	calls++;
-	return calls == 100 || calls == 101 + 32 || calls == 500 ? NULL : allocator(size);
-}
-
 static void *refuse(size_t size)
 {
 	(void)size;
@@ -160,11 +154,11 @@ START_TEST(failures_are_counted_and_the_rest_goes_on)
 	allocator = real.malloc;
 	calls = 0;
 	real.malloc = refuse_every_third;
-	allocate(&u, 10, 10, 300, 0);
+	allocate(&u, 10, 10, 3000, 0);
 	real.malloc = allocator;
-	ck_assert_uint_eq(calls, 30);
-	ck_assert_uint_eq(u.job.errors, 10);
-	ck_assert_uint_eq(u.job.bytes, 200);
+	ck_assert_uint_eq(calls, 300);
+	ck_assert_uint_eq(u.job.errors, 100);
+	ck_assert_uint_eq(u.job.bytes, 2000);
 	ck_assert_str_eq(u.job.why, "");
 }
 END_TEST
@@ -178,30 +172,21 @@ START_TEST(heap_that_refuses_all_is_given_up)
 	real.malloc = refuse;
 	allocate(&u, 1, 1, UINT64_C(1) << 40, 0);
 	real.malloc = allocator;
-	ck_assert_uint_eq(calls, 1 + 1000); /* the first one of many, once more alone */
+	ck_assert_uint_eq(calls, 1000);
 	ck_assert_uint_eq(u.job.errors, 1000);
 	ck_assert_uint_eq(u.job.bytes, 0);
 }
 END_TEST
 
-START_TEST(small_one_refused_among_many_is_tried_again_with_its_size)
+START_TEST(what_is_left_of_a_limit_is_filled_to_the_last_small_one)
 {
 	struct unit_job u;
-	uint64_t all;
 
-	allocate(&u, 10, 100, 50000, 0);
-	all = fingerprint();
-	hand_free();
-	bulk_reseed();
-	allocator = real.malloc;
-	calls = 0;
-	real.malloc = refuse_three;
-	allocate(&u, 10, 100, 50000, 0);
-	real.malloc = allocator;
-	ck_assert_uint_eq(calls, u.job.chunks + 3);
-	ck_assert_uint_eq(u.job.errors, 0);
-	check_pieces(10, 100, 50000);
-	ck_assert_uint_eq(fingerprint(), all);
+	atomic_store(&budget_max_bytes, 9995);
+	allocate(&u, 10, 10, 100000, 0);
+	ck_assert_uint_eq(u.job.bytes, 9990);
+	ck_assert_uint_eq(u.job.errors, 1);
+	ck_assert_uint_eq(budget_used(), 9990);
 }
 END_TEST
 
@@ -225,19 +210,25 @@ END_TEST
 
 START_TEST(cancelled_allocation_keeps_what_was_done)
 {
+	static const struct {
+		uint64_t size, at_once;
+	} cases[] = { { 10, TRANSIT_SMALL_AT_ONCE }, { TRANSIT_SMALL_BYTES + 1, 1 } };
 	struct slice none = UNIT_NO_TIME;
 	struct unit_job u;
 
-	bulk_alloc(unit_job(&u), 10, 10, 1000000);
-	for (int i = 0; i < 20; i++)
-		job_run(&none);
-	ck_assert(!u.done);
-	u.job.cancelled = true;
-	unit_run(&u, 0);
-	ck_assert_uint_gt(u.job.chunks, 0);
-	ck_assert_uint_le(u.job.chunks, 20 * 32);
-	ck_assert_uint_eq(hand_pool.bytes, u.job.bytes);
-	ck_assert_uint_eq(budget_used(), u.job.bytes);
+	for (size_t n = 0; n < COUNT(cases); n++) {
+		bulk_alloc(unit_job(&u), cases[n].size, cases[n].size, 1000 * cases[n].size);
+		for (int i = 0; i < 20; i++)
+			job_run(&none);
+		ck_assert(!u.done);
+		u.job.cancelled = true;
+		unit_run(&u, 0);
+		ck_assert_uint_gt(u.job.chunks, 0);
+		ck_assert_uint_le(u.job.chunks, 20 * cases[n].at_once);
+		ck_assert_uint_eq(hand_pool.bytes, u.job.bytes);
+		ck_assert_uint_eq(budget_used(), u.job.bytes);
+		hand_free();
+	}
 }
 END_TEST
 
@@ -275,7 +266,7 @@ END_TEST
 UNIT_SUITE(bulk_alloc, one_chunk_of_any_size_even_nothing, random_pieces_sum_to_exactly_the_total,
 	   both_bounds_are_met, same_seed_gives_same_sizes,
 	   budgets_refusal_ends_it_and_what_succeeded_stays, failures_are_counted_and_the_rest_goes_on,
-	   heap_that_refuses_all_is_given_up, small_one_refused_among_many_is_tried_again_with_its_size,
+	   heap_that_refuses_all_is_given_up, what_is_left_of_a_limit_is_filled_to_the_last_small_one,
 	   small_ones_have_the_pattern_too, cancelled_allocation_keeps_what_was_done,
 	   small_chunk_is_never_in_hand_between_two_slices,
 	   cancelled_large_chunk_goes_back)

@@ -173,8 +173,12 @@ START_TEST(every_row_of_the_table_has_usage_and_help)
 
 	for (unsigned i = 0; i < command_count; i++) {
 		const struct command *c = &commands[i];
-		const char *example = strstr(c->help, "Example: ");
+		const char *example = strstr(c->help, "Example: "), *at = c->signature;
+		struct command_param p;
 
+		while (command_next_param(&at, &p))
+			ck_assert_msg(strchr(p.type, '|') || strstr(" size unit ms number text ", p.type),
+				      "%s: %s", c->method, p.type);
 		ck_assert_ptr_eq(command_find(c->method), c);
 		ck_assert_uint_lt(strlen(command_usage(c, usage)), COMMAND_USAGE_MAX - 1);
 		ck_assert_int_eq(strncmp(usage, c->method, strlen(c->method)), 0);

@@ -198,4 +198,5 @@ START_TEST(arguments_that_handlers_ask_for_are_in_the_signatures)
 }
 END_TEST
 
-UNIT_SUITE(layers, arguments_that_handlers_ask_for_are_in_the_signatures, includes_follow_the_arrows, every_folder_of_src_is_a_layer, arrows_point_one_way)
+UNIT_SUITE(layers, includes_follow_the_arrows, every_folder_of_src_is_a_layer, arrows_point_one_way,
+	   arguments_that_handlers_ask_for_are_in_the_signatures)

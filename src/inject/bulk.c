@@ -38,6 +38,13 @@ static void keep(struct job *j)
 	transit_out(&j->moving, &j->moving.chunk, true);
 }
 
+static void count_failure(struct job *j)
+{
+	j->errors++;
+	if (++j->failures_in_a_row == GIVE_UP_AFTER)
+		j->more = false;
+}
+
 static void start_one(struct job *j)
 {
 	uint64_t size = prng_range(&sizes, j->min, j->max);
@@ -52,8 +59,8 @@ static void start_one(struct job *j)
 		j->failures_in_a_row = 0;
 		return;
 	}
-	j->errors++;
-	if (rc == -EDQUOT || ++j->failures_in_a_row == GIVE_UP_AFTER)
+	count_failure(j);
+	if (rc == -EDQUOT)
 		j->more = false;
 }
 
@@ -92,49 +99,49 @@ static bool move_on(struct job *j, struct slice *slice)
 	return j->moving.stage == TRANSIT_IDLE;
 }
 
-/* Returns how many bytes came. What was drawn for others is drawn again, by start_one. */
-static size_t start_many(struct job *j)
+/* False where they have to go one by one. Asks the budget once, for as much as they may be. */
+static bool start_many(struct job *j)
 {
-	struct prng before = sizes;
-	uint64_t held = hand_pool.bytes;
-	uint16_t size[TRANSIT_SMALL_AT_ONCE];
-	unsigned done;
+	uint64_t most = TRANSIT_SMALL_AT_ONCE * j->max, left = j->left, held = hand_pool.bytes;
 
-	if (j->where != WHERE_THREAD || j->min == 0 || j->max > TRANSIT_SMALL_BYTES || j->left <= TRANSIT_SMALL_AT_ONCE * j->max ||
-	    j->failures_in_a_row)
-		return 0;
-	for (unsigned i = 0; i < TRANSIT_SMALL_AT_ONCE; i++)
-		size[i] = (uint16_t)prng_range(&sizes, j->min, j->max);
-	done = transit_in_small(&hand_pool, size, TRANSIT_SMALL_AT_ONCE);
-	if (done < TRANSIT_SMALL_AT_ONCE) {
-		sizes = before;
-		for (unsigned i = 0; i < done; i++)
-			prng_range(&sizes, j->min, j->max);
+	if (j->where != WHERE_THREAD || j->min == 0 || j->max > TRANSIT_SMALL_BYTES || left <= most ||
+	    budget_try_inside(most))
+		return false;
+	for (unsigned i = 0; i < TRANSIT_SMALL_AT_ONCE && j->more; i++) {
+		uint64_t size = prng_range(&sizes, j->min, j->max);
+
+		left -= size;
+		if (transit_in_small(&hand_pool, size)) {
+			j->chunks++;
+			j->failures_in_a_row = 0;
+		} else {
+			count_failure(j);
+		}
 	}
 	held = hand_pool.bytes - held;
-	j->chunks += done;
+	budget_give_inside(most - held);
 	j->bytes += held;
-	j->left -= held;
-	return held;
+	j->left = left;
+	return true;
 }
 
 static bool alloc_step(struct job *j, struct slice *slice)
 {
-	size_t many;
+	uint64_t before;
 
 	do {
+		before = j->bytes;
 		if (!move_on(j, slice))
 			return false;
 		if (j->cancelled || !j->more)
 			return true;
-		many = start_many(j);
-		if (!many)
+		if (!start_many(j))
 			start_one(j);
 		/* Never stop with a small one in hand: were it cancelled then, the heap's newest block would be
 		   freed first, and stay in the thread's cache with the whole heap under it. */
 		if (!move_on(j, slice))
 			return false;
-	} while (!slice_over(slice, many));
+	} while (!slice_over(slice, j->bytes - before));
 	return false;
 }
 
@@ -241,15 +248,24 @@ static enum pick pick_fitting(struct job *j, struct chunk_pool *pool, struct sli
 	return PICKED;
 }
 
+/* Where everything goes, small ones have left already when this returns. */
+static enum pick pick_any(struct job *j, struct chunk_pool *pool, struct slice *slice, struct chunk *c)
+{
+	uint64_t chunks = pool->chunks, bytes = pool->bytes;
+	bool other = transit_out_small(pool, slice, c);
+
+	j->chunks += chunks - pool->chunks - other;
+	j->bytes += bytes - pool->bytes - (other ? c->size : 0);
+	return other ? PICKED : pool->chunks ? NOT_YET : POOL_DONE;
+}
+
 static enum pick pick_chunk(struct job *j, struct slice *slice, struct chunk *c)
 {
 	struct chunk_pool *pool = current_pool(j);
 
 	if (!pool)
 		return POOL_DONE;
-	if (j->more)
-		return chunk_drain(pool, c) ? PICKED : POOL_DONE;
-	return pick_fitting(j, pool, slice, c);
+	return j->more ? pick_any(j, pool, slice, c) : pick_fitting(j, pool, slice, c);
 }
 
 /* Damage is counted with the job and with the test that the chunk was from, if it is still there. */
@@ -305,44 +321,15 @@ static bool finish_free(struct job *j)
 	return true;
 }
 
-/* What the slice is told of each: freeing one takes as long as touching so many bytes. */
-#define SMALL_WORK 64
-
-/* Returns how many left at once; the one after them may be on its way now. */
-static uint64_t free_small(struct job *j)
-{
-	struct chunk_pool *pool = current_pool(j);
-	uint64_t chunks, bytes;
-	struct chunk c;
-
-	if (!pool)
-		return 0;
-	chunks = pool->chunks;
-	bytes = pool->bytes;
-	if (transit_out_small(pool, TRANSIT_SMALL_AT_ONCE, &c)) {
-		transit_out(&j->moving, &c, true);
-		chunks--;
-		bytes -= c.size;
-	}
-	chunks -= pool->chunks;
-	j->chunks += chunks;
-	j->bytes += bytes - pool->bytes;
-	return chunks;
-}
-
 static bool free_step(struct job *j, struct slice *slice)
 {
-	uint64_t many;
 	struct chunk c;
 
 	do {
-		many = 0;
 		if (!release(j, slice))
 			return false;
 		if (j->cancelled || (!j->more && j->left == 0))
 			return finish_free(j);
-		if (j->more && ((many = free_small(j)) || j->moving.stage != TRANSIT_IDLE))
-			continue;
 		switch (pick_chunk(j, slice, &c)) {
 		case PICKED:
 			if (transit_out_at_once(&c))
@@ -357,7 +344,7 @@ static bool free_step(struct job *j, struct slice *slice)
 				return finish_free(j);
 			break;
 		}
-	} while (!slice_over(slice, many * SMALL_WORK));
+	} while (!slice_over(slice, 0));
 	return false;
 }
 

@@ -177,7 +177,7 @@ int sched_start(const struct test_plan *plan, uint64_t *id)
 	if (!t)
 		return -ENOMEM;
 	memset(t, 0, sizeof(*t));
-	if (test_is_of_heap(plan))
+	if (kind_is_of_heap(plan->kind))
 		trim_prepare();
 	test_init(t, ++last_id, plan, atomic_load(&sched_seed), clock_ns());
 	by_id[listed++] = t;

@@ -206,11 +206,6 @@ static bool empty(struct test *t, struct slice *slice)
 	return transit_drain(&t->moving, &t->pool, for_good, slice, &t->stats.corruptions);
 }
 
-bool test_is_of_heap(const struct test_plan *plan)
-{
-	return plan->kind == KIND_HEAP || plan->kind == KIND_UNTOUCHED;
-}
-
 bool test_advance(struct test *t, struct slice *slice)
 {
 	uint64_t failed = 0;

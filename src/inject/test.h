@@ -80,9 +80,6 @@ struct test {
 	struct job *waiter; /* told when it has left */
 };
 
-/* Are its chunks the allocator's, as opposed to mappings? */
-bool test_is_of_heap(const struct test_plan *plan);
-
 /* Fills a zeroed test. The same seed and id give the same sizes and intervals. */
 void test_init(struct test *t, uint64_t id, const struct test_plan *plan, uint64_t seed,
 	       uint64_t now_ns);

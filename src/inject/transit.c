@@ -41,6 +41,7 @@
 #define LOOK_LATE_NS (50 * NS_PER_MS)
 
 static _Atomic uint64_t corruptions;
+static _Atomic unsigned unsettled; /* blocks freed since the last settling call */
 
 /* Of a size from 1 where it is a mapping. Written field by field: a struct that is put together and then copied made
    the processor wait for its own stores, for each of millions of chunks. */
@@ -50,7 +51,7 @@ static bool allocate(struct chunk *c, size_t size, enum kind kind)
 	void *at;
 
 	c->size = size;
-	if (kind == KIND_HEAP || kind == KIND_UNTOUCHED) {
+	if (kind_is_of_heap(kind)) {
 		c->flags = 0;
 		c->addr = real.malloc(size);
 		return c->addr != NULL;
@@ -61,12 +62,27 @@ static bool allocate(struct chunk *c, size_t size, enum kind kind)
 	return c->addr != NULL;
 }
 
+/* Two threads may lose a count: it is no exact number. */
+static void note_freed(unsigned blocks)
+{
+	atomic_store_explicit(&unsettled, atomic_load_explicit(&unsettled, memory_order_relaxed) + blocks,
+			      memory_order_relaxed);
+}
+
+static void settle_if_many(void)
+{
+	if (atomic_load_explicit(&unsettled, memory_order_relaxed) >= SETTLE_EVERY)
+		transit_settle();
+}
+
 void transit_release(const struct chunk *c, bool outside)
 {
-	if (c->flags & CHUNK_MAPPED)
+	if (c->flags & CHUNK_MAPPED) {
 		munmap(c->addr, c->size);
-	else
+	} else {
 		trim_free(c->addr, c->size);
+		note_freed(1);
+	}
 	(outside ? budget_give : budget_give_inside)(c->size);
 }
 
@@ -101,7 +117,7 @@ static int post(struct transit *t, const struct want *w)
 
 int transit_in(struct transit *t, const struct want *w, char why[BUDGET_WHY_MAX])
 {
-	bool by_host = w->where == WHERE_HOST && (w->kind == KIND_HEAP || w->kind == KIND_UNTOUCHED);
+	bool by_host = w->where == WHERE_HOST && kind_is_of_heap(w->kind);
 	int rc;
 
 	if (w->size > CHUNK_BYTES_MAX)
@@ -122,43 +138,26 @@ int transit_in(struct transit *t, const struct want *w, char why[BUDGET_WHY_MAX]
 	return rc;
 }
 
-/* All of one small chunk's way in. False where the allocator or the record had no room. */
-static bool take_small(struct chunk_pool *pool, size_t size, unsigned flags)
+bool transit_in_small(struct chunk_pool *pool, size_t size)
 {
-	struct chunk c = { .addr = real.malloc(size), .size = size, .flags = flags };
+	struct chunk c = { .addr = real.malloc(size), .size = size };
 	volatile char *p = c.addr;
 
 	if (!p)
 		return false;
-	if (flags & CHUNK_PATTERN) {
+	if (atomic_load_explicit(&content_check, memory_order_relaxed)) {
 		content_fill(c.addr, 0, size);
-	} else if (flags & CHUNK_TOUCHED) {
+		c.flags = CHUNK_TOUCHED | CHUNK_PATTERN;
+	} else if (atomic_load_explicit(&content_touch, memory_order_relaxed)) {
 		/* It lies on two pages at most. */
 		p[0] = 0;
 		p[size - 1] = 0;
+		c.flags = CHUNK_TOUCHED;
 	}
 	if (chunk_push(pool, &c) == 0)
 		return true;
 	real.free(c.addr);
 	return false;
-}
-
-unsigned transit_in_small(struct chunk_pool *pool, const uint16_t sizes[], unsigned count)
-{
-	unsigned flags = atomic_load(&content_check) ? CHUNK_TOUCHED | CHUNK_PATTERN :
-			 atomic_load(&content_touch) ? CHUNK_TOUCHED :
-						       0;
-	size_t rest = 0;
-	unsigned done = 0;
-
-	for (unsigned i = 0; i < count; i++)
-		rest += sizes[i];
-	if (budget_try_inside(rest))
-		return 0;
-	while (done < count && take_small(pool, sizes[done], flags))
-		rest -= sizes[done++];
-	budget_give_inside(rest);
-	return done;
 }
 
 bool transit_arrived(struct transit *t, uint64_t *failed)
@@ -281,18 +280,6 @@ static bool verify(struct transit *t, struct slice *slice, uint64_t *damaged)
 	return true;
 }
 
-static void settle_after(unsigned small_blocks)
-{
-	static _Atomic unsigned freed;
-
-	unsigned count = atomic_load_explicit(&freed, memory_order_relaxed) + small_blocks;
-
-	/* Two threads may lose a count: it is no exact number. */
-	atomic_store_explicit(&freed, count % SETTLE_EVERY, memory_order_relaxed);
-	if (count >= SETTLE_EVERY)
-		transit_settle();
-}
-
 bool transit_out_step(struct transit *t, struct slice *slice, uint64_t *damaged)
 {
 	size_t purge_from = t->for_good ? PURGE_FOR_GOOD_FROM_BYTES : PURGE_FROM_BYTES;
@@ -313,7 +300,7 @@ bool transit_out_step(struct transit *t, struct slice *slice, uint64_t *damaged)
 	transit_release(&t->chunk, t->outside);
 	t->stage = TRANSIT_IDLE;
 	if (t->for_good && t->chunk.size <= TRANSIT_SMALL_BYTES)
-		settle_after(1);
+		settle_if_many();
 	return true;
 }
 
@@ -392,27 +379,35 @@ bool transit_out_at_once(const struct chunk *c)
 	if (!leaves_at_once(c))
 		return false;
 	transit_release(c, false);
-	settle_after(1);
+	settle_if_many();
 	return true;
 }
 
-bool transit_out_small(struct chunk_pool *pool, unsigned most, struct chunk *other)
-{
-	uint64_t bytes = 0;
-	unsigned done = 0;
-	bool found = false;
+/* What the slice is told of each: freeing one takes as long as touching so many bytes. */
+#define SMALL_WORK 64
 
-	while (done < most && chunk_drain(pool, other)) {
-		found = !leaves_at_once(other);
+bool transit_out_small(struct chunk_pool *pool, struct slice *slice, struct chunk *other)
+{
+	unsigned done;
+
+	do {
+		uint64_t bytes = 0;
+		bool found = false;
+
+		for (done = 0; done < TRANSIT_SMALL_AT_ONCE && chunk_drain(pool, other); done++) {
+			found = !leaves_at_once(other);
+			if (found)
+				break;
+			real.free(other->addr);
+			bytes += other->size;
+		}
+		budget_give_inside(bytes);
+		note_freed(done);
+		settle_if_many();
 		if (found)
-			break;
-		real.free(other->addr);
-		bytes += other->size;
-		done++;
-	}
-	budget_give_inside(bytes);
-	settle_after(done);
-	return found;
+			return true;
+	} while (pool->chunks && !slice_over(slice, done * SMALL_WORK));
+	return false;
 }
 
 bool transit_drain(struct transit *t, struct chunk_pool *pool, bool for_good, struct slice *slice,
@@ -424,7 +419,7 @@ bool transit_drain(struct transit *t, struct chunk_pool *pool, bool for_good, st
 		if (t->stage == TRANSIT_IDLE) {
 			if (!pool->chunks)
 				return true;
-			if (for_good ? transit_out_small(pool, TRANSIT_SMALL_AT_ONCE, &c) : chunk_drain(pool, &c))
+			if (for_good ? transit_out_small(pool, slice, &c) : chunk_drain(pool, &c))
 				transit_out(t, &c, for_good);
 		}
 		if (t->stage != TRANSIT_IDLE && !transit_out_step(t, slice, damaged))
@@ -436,6 +431,8 @@ bool transit_drain(struct transit *t, struct chunk_pool *pool, bool for_good, st
 
 void transit_settle(void)
 {
+	if (atomic_exchange_explicit(&unsettled, 0, memory_order_relaxed) == 0)
+		return; /* where only mappings were, our thread takes no arena */
 	real.free(real.malloc(SETTLE_BYTES));
 }
 

@@ -20,6 +20,12 @@ enum kind {
 	KIND_SHMEM      /* a shared one, which counts as shared memory */
 };
 
+/* Is it the allocator's, as opposed to a mapping of its own? */
+static inline bool kind_is_of_heap(enum kind kind)
+{
+	return kind == KIND_HEAP || kind == KIND_UNTOUCHED;
+}
+
 /* Who calls the allocator: our thread, or one of the host's at its next call (host/post.h). Mappings are made by
    ours in any case. In this order in the words of mt.leak_start and the setting. */
 enum where { WHERE_THREAD, WHERE_HOST };
@@ -58,9 +64,9 @@ int transit_in(struct transit *t, const struct want *w, char why[BUDGET_WHY_MAX]
 /* A good number of them at a time: microseconds. */
 #define TRANSIT_SMALL_AT_ONCE 32
 
-/* Allocates small chunks of these sizes, from 1, straight into the pool, until something refuses one. Returns how many
-   there are now: the next has to go the long way, which tells why. */
-unsigned transit_in_small(struct chunk_pool *pool, const uint16_t sizes[], unsigned count);
+/* All of a small chunk's way in, from 1 byte, straight into the pool; the budget was asked for many. False where the
+   allocator or the record had no room. */
+bool transit_in_small(struct chunk_pool *pool, size_t size);
 
 /* Of a posted one: is it allocated now? True also when it has been refused: `t` is then idle and `*failed`
    increased. */
@@ -102,11 +108,12 @@ void transit_release(const struct chunk *c, bool outside);
 /* Frees a small chunk without a pattern at once, for good. False where there is more to do: see transit_out. */
 bool transit_out_at_once(const struct chunk *c);
 
-/* The same with the chunks that chunk_drain would take, as long as they are small, and not more than `most`. True when
-   the one after them has more to do: it has left the pool too, and is in `other`. */
-bool transit_out_small(struct chunk_pool *pool, unsigned most, struct chunk *other);
+/* The same with the chunks that chunk_drain would take, as long as they are small and the slice lasts. True when the one
+   after them has more to do: it has left the pool too, and is in `other`. */
+bool transit_out_small(struct chunk_pool *pool, struct slice *slice, struct chunk *other);
 
-/* After many chunks were released for good: lets the allocator give back what it can by itself. */
+/* After chunks were released for good: lets the allocator give back what it can by itself. Nothing where only mappings
+   were. */
 void transit_settle(void);
 
 /* After fork, in the child: what was on its way goes to `pool`. The caller sets the budget anew. */
