@@ -3,6 +3,7 @@
 """Inside a memory control group of its own: the budget knows its limit, and at the limit everything can still be
 taken back. Where this machine lets nobody make such a group there is nothing to be seen, which is said."""
 
+import contextlib
 import os
 import subprocess
 
@@ -125,40 +126,33 @@ exec "$@"
 """
 
 
-class Unified:
-    """An empty group of version 2 and one inside it; `real` is None where there are none on this machine."""
-
-    def __init__(self):
-        self.name = f"mtpreload-test-{os.getpid()}"
-        self.real = next((path for path in (f"{VERSION_2}/unified", VERSION_2)
-                          if os.path.exists(f"{path}/cgroup.procs")), None)
-
-    def __enter__(self):
-        try:
-            if self.real:
-                os.makedirs(f"{self.real}/{self.name}/inner")
-        except OSError as error:
-            print(f"no control group of version 2 can be made here: {error}", flush=True)
-            self.real = None
-        return self
-
-    def __exit__(self, *_):
-        if self.real:
-            os.rmdir(f"{self.real}/{self.name}/inner")
-            os.rmdir(f"{self.real}/{self.name}")
+@contextlib.contextmanager
+def unified():
+    """An empty group of version 2 in another: where they lie and the outer one's name, or None."""
+    real = next((path for path in (f"{VERSION_2}/unified", VERSION_2) if os.path.exists(f"{path}/cgroup.procs")), None)
+    name = f"mtpreload-test-{os.getpid()}"
+    try:
+        os.makedirs(f"{real}/{name}/inner")
+    except OSError as error:
+        print(f"no control group of version 2 can be made here: {error}", flush=True)
+        yield None
+        return
+    yield real, name
+    os.removedirs(f"{real}/{name}/inner")
 
 
 @fact
 def the_tightest_limit_of_version_2_counts_up_the_ancestors():
-    with Unified() as group, Place() as place:
-        if not group.real:
+    with unified() as group, Place() as place:
+        if not group:
             return
-        env = {**place.environment(), "REAL": group.real, "GROUP": group.name}
+        real, name = group
+        env = {**place.environment(), "REAL": real, "GROUP": name}
         with Program(["unshare", "-m", "sh", "-c", PLAY_VERSION_2, "sh", "sleep", "1000"], env=env) as host, \
                 Client(place.wait_socket(host.pid)) as client:
             code, text = client.refusal("mt.mem_alloc", 82 * MIB)
             equal(code, 400)
-            assert f"cgroup /{group.name} has {88 * MIB} of {LIMIT} available" in text, text
+            assert f"cgroup /{name} has {88 * MIB} of {LIMIT} available" in text, text
             client.call("mt.mem_alloc", 81 * MIB)
             equal(client.call("mt.reset"), 81 * MIB)
 

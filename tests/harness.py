@@ -52,6 +52,13 @@ def run_facts():
     sys.exit(1 if failed else 0)
 
 
+def make(*words):
+    """Builds parts of the tree with another compiler or other flags; warnings are errors. The make that may have
+    started us has flags that are not for this one."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    subprocess.run(["make", "-j2", f"B={os.environ['B']}", "WERROR=1", *words], cwd=TOP, env=env, check=True)
+
+
 def equal(got, wanted, what=""):
     assert got == wanted, f"{what}: got {got!r}, wanted {wanted!r}"
 

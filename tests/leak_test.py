@@ -69,8 +69,8 @@ class Group:
 class Seen:
     """All figures of one host, in MiB. With where=host one that allocates all the while."""
 
-    def __init__(self, place, group, where="thread", warm=True, **settings):
-        self.place, self.group, self.settings, self.warm = place, group, dict(settings, where=where), warm
+    def __init__(self, place, group, where="thread", first="heap", **settings):
+        self.place, self.group, self.settings, self.first = place, group, dict(settings, where=where), first
         self.argv = [victim("mallinfo")] + ["busy"] * (where == "host")
 
     def __enter__(self):
@@ -78,9 +78,9 @@ class Seen:
                             env=self.place.environment(**self.settings), **PIPES)
         self.host.__enter__()
         self.client = Client(self.place.wait_socket(self.host.pid))
-        if self.warm:  # the first leak of the heap brings an arena for our thread along, which frees in it too
-            self.leak(1, size=SMALL)
-            self.client.call("mt.mem_test_destroy_all")
+        # The first leak brings our records along and, of the heap, an arena for our thread, which frees in it too.
+        self.leak(1, kind=self.first)
+        self.client.call("mt.mem_test_destroy_all")
         self.figures()  # the host has its buffers
         self.start = self.figures()
         return self
@@ -168,15 +168,14 @@ def check_kinds(where, tolerances):
         allowed = {} if mapped else tolerances
         if BEHIND and not mapped:
             continue
-        with Place() as place, Group() as group, Seen(place, group, where, warm=not mapped) as seen:
+        with Place() as place, Group() as group, Seen(place, group, where, "mmap" if mapped else "heap") as seen:
             numbers = seen.leak(**options)
             seen.expect(kind, allowed, **wanted)
             show(f"{kind}, where={where}", seen)
             near(seen.sum("resident") / MIB, resident, 1, f"{kind}: resident")
             assert seen.sum("allocated") >= seen.sum("held")
             seen.destroy(numbers)
-            # The first free, which is the destruction of these, brings the arena along too.
-            seen.expect_nothing(f"{kind}: afterwards", OURS + (ARENA + OURS if mapped else allowed.get("vsz", 0)))
+            seen.expect_nothing(f"{kind}: afterwards", OURS + allowed.get("vsz", 0))
 
 
 @fact

@@ -3,14 +3,14 @@
 """The library as some packagers build it, optimised as a whole (-O3 -flto): what the compiler believes of dlsym and malloc
 must not undo our guards. Built into a folder of its own, with the facts of the victims that begin or end with that."""
 
+import glob
 import os
 import subprocess
 import sys
 
-TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-BUILD = os.path.join(os.environ.get("B", "build"), "lto")
+os.environ["B"] = os.path.join(os.environ.get("B", "build"), "lto")  # for harness, too
 
-from harness import equal, fact, run_facts  # noqa: E402
+from harness import TOP, equal, fact, make, run_facts  # noqa: E402
 
 FACTS = {
     "host": ("nothing_that_a_host_can_see_is_changed", "forks_survive_while_commands_hammer",
@@ -23,22 +23,15 @@ FACTS = {
 }
 
 
-def build():
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
-    victims = [f"{BUILD}/tests/host_{name[11:-2]}" for name in
-               (f"tests/{file}" for file in sorted(os.listdir(os.path.join(TOP, "tests"))))
-               if name.startswith("tests/host_") and name.endswith(".c")]
-    subprocess.run(["make", "-j2", f"B={BUILD}", "CFLAGS=-O3 -g -flto=auto", "WERROR=1", "all",
-                    f"{BUILD}/tests/plugin.so", *victims], cwd=TOP, env=env, check=True)
-
-
 @fact
 def the_facts_of_the_victims_hold():
     for script, facts in FACTS.items():
         done = subprocess.run([sys.executable, f"tests/{script}_test.py", *facts], cwd=TOP, text=True,
-                              capture_output=True, env=dict(os.environ, B=BUILD))
+                              capture_output=True)
         equal(done.stdout.splitlines()[-1:], [f"{len(facts)} passed, 0 failed"], done.stdout + done.stderr)
 
 
-build()
+make("CFLAGS=-O3 -g -flto=auto", "all",
+     *(f"{os.environ['B']}/{path[:-2]}" for path in glob.glob("tests/host_*.c", root_dir=TOP)),
+     f"{os.environ['B']}/tests/plugin.so")
 run_facts()

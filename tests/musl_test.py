@@ -7,11 +7,10 @@ import os
 import subprocess
 import sys
 
-TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 os.environ["B"] = os.path.join(os.environ.get("B", "build"), "musl")  # for harness, too
 
-from harness import (BUILD, LIB, MIB, MTCTL, PATIENCE_S, Client, Place,  # noqa: E402
-                     Program, equal, fact, mtctl, near, resident, run_facts, value, wait_for)
+from harness import (BUILD, LIB, MIB, MTCTL, PATIENCE_S, TOP, Client, Place,  # noqa: E402
+                     Program, equal, fact, make, mtctl, near, resident, run_facts, value, wait_for)
 
 # Not "early": musl does not run .preinit_array.
 VICTIMS = ("address", "adopt", "api", "close", "end", "fork", "own_malloc", "quiet")
@@ -28,14 +27,6 @@ FACTS_OF_VICTIMS = (
     "the_end_of_a_vfork_child_leaves_the_parents_name",
     "the_exports_are_those_of_the_map_and_no_others",
 )
-
-
-def build():
-    """Warnings are errors here. A make around this one has flags that are not for this compiler."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
-    victims = [f"{os.environ['B']}/tests/host_{name}" for name in VICTIMS]
-    subprocess.run(["make", "-j2", "CC=musl-gcc", f"B={os.environ['B']}", "WERROR=1", "all"] + victims,
-                   cwd=TOP, env=env, check=True)
 
 
 def host(place, **settings):
@@ -114,5 +105,5 @@ def it_ends_as_it_would_have_and_leaves_no_name():
         equal((end(program), place.names()), (0, []))
 
 
-build()
+make("CC=musl-gcc", "all", *(f"{os.environ['B']}/tests/host_{name}" for name in VICTIMS))
 run_facts()
