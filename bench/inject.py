@@ -92,8 +92,9 @@ def throughput():
         cells.append(f"{found[f'{name}, small']['mib_s']['median']:.0f}")
         cells.append(f"{records[name]:.1f}")
         rows.append(cells)
-    put("throughput", table(["allocator", "1-64 bytes", "1 GiB", "1 GiB with check_content",
-                             "freeing 1-64 bytes", "the same, the loop's put-off work with it", "MiB/s of 1-64 bytes", "bytes of record a chunk"], rows))
+    put("throughput", table(["allocator", "1-64 bytes", "1 GiB", "1 GiB with check_content", "freeing 1-64 bytes",
+                             "the same, the loop's put-off work with it", "MiB/s of 1-64 bytes",
+                             "bytes of record a chunk"], rows))
 
 
 def stamps(path):
@@ -106,8 +107,8 @@ def paced(name, meanwhile=None):
     size = 1237
     with Place() as place:
         path = os.path.join(place.path, "stamps")
-        added = {"LD_PRELOAD": " ".join([LIB, os.path.join(BENCH, "stamp.so")] + [ALLOCATORS[name]] * (name != "glibc")),
-                 "STAMP_SIZE": str(size), "STAMP_FILE": path}
+        preload = filter(None, [LIB, os.path.join(BENCH, "stamp.so"), ALLOCATORS[name]])
+        added = {"LD_PRELOAD": " ".join(preload), "STAMP_SIZE": str(size), "STAMP_FILE": path}
         with Program([victim("pins")], env=ours_in(place, added), **PIPES) as host, \
                 Client(place.wait_socket(host.pid)) as client:
             if meanwhile:
@@ -198,10 +199,19 @@ def many():
                        "latest tick of a 1 ms test while the 100,000 are listed"], rows))
 
 
-COUNTING = ["timeout", "2", "sh", "-c", "while :; do :; done"]
-STALLS = {"nothing": None, "a program that only counts": COUNTING, "mt.mem_alloc 1g": [("mt.mem_alloc", "1g")],
-          "mt.mem_rnd_alloc 1 64 256m": [("mt.mem_rnd_alloc", 1, 64, "256m")],
-          "mt.mem_free of these": [("mt.mem_free",)]}
+BESIDE_S = 1  # about as long as each of the commands takes
+COUNTING = ["timeout", str(BESIDE_S), "sh", "-c", "while :; do :; done"]
+
+
+def ask(*words):
+    return lambda client: client.call(*words)
+
+
+STALLS = {"nothing": lambda client: time.sleep(BESIDE_S),
+          "a program that only counts": lambda client: subprocess.run(COUNTING, check=False),
+          "mt.mem_alloc 1g": ask("mt.mem_alloc", "1g"),
+          "mt.mem_rnd_alloc 1 64 256m": ask("mt.mem_rnd_alloc", 1, 64, "256m"),
+          "mt.mem_free of these": ask("mt.mem_free")}
 
 
 def stall_rounds(name):
@@ -211,16 +221,10 @@ def stall_rounds(name):
     longest = {}
     with Place() as place, Program([os.path.join(BENCH, "loops"), "stall"], env=ours_in(place, under), **PIPES) as host, \
             Client(place.wait_socket(host.pid)) as client:
-        for what, commands in STALLS.items():
+        for what, do in STALLS.items():
             host.tell()
             host.hear()
-            if commands is COUNTING:
-                subprocess.run(COUNTING, check=False)
-            elif commands:
-                for command in commands:
-                    client.call(*command)
-            else:
-                time.sleep(2)
+            do(client)
             host.tell()
             longest[what] = [int(ns) / 1000 for ns in host.hear().split()[1:]]
     return longest

@@ -3,9 +3,11 @@
    call costs a thread that allocates all the while.
    loops small TOTAL: blocks of 1 to 64 bytes, a store to each; then freed, in the order in which they came.
    loops large TOTAL: one block, a store to each page. loops fill TOTAL: one block, written whole.
-   Each prints nanoseconds: to allocate, to free, and to free with all that the allocator does only when a large request
-   comes by. loops stall [SIZE]: pairs of malloc and free of so many bytes, or 64, with a store to each page, until its input ends; on each line it prints how many there
-   were since the last, the longest, and the longest without the time in which other threads had the processor. */
+   Each prints nanoseconds: to allocate, to free, and of small ones to free with all that the allocator does only when a
+   large request comes by.
+   loops stall [SIZE]: pairs of malloc and free of so many bytes, or 64, with a store to each page, until its input ends;
+   on each line it prints how many there were since the last, the longest, and the longest without the time in which
+   other threads had the processor. */
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>

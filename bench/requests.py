@@ -86,22 +86,22 @@ def collect(rows):
                    for kind, runs in kinds.items()} for name, kinds in samples.items()}
 
 
-def another_waits(ours, injecting):
-    """What a client waits while another one is up to something, or only while it injects: the medians over rounds."""
-    def flood(connections):
-        argv = [os.path.join(BENCH, "roundtrip"), ours, "text", "mt.describe",
-                "flood", str(connections)]
-        return lambda stack: stack.enter_context(Program(argv))
+def flood(ours, connections):
+    argv = [os.path.join(BENCH, "roundtrip"), ours, "text", "mt.describe", "flood", str(connections)]
+    return lambda stack: stack.enter_context(Program(argv))
 
-    def command(line, before=None):
-        def start(stack):
-            client = stack.enter_context(Client(ours))
-            if before:
-                client.ask(before)
-            client.send(line + "\n")
-        return start
 
-    def deaf(stack):
+def command(ours, line, before=None):
+    def start(stack):
+        client = stack.enter_context(Client(ours))
+        if before:
+            client.ask(before)
+        client.send(line + "\n")
+    return start
+
+
+def deaf(ours):
+    def start(stack):
         for _ in range(20):
             client = stack.enter_context(Client(ours))
             client.socket.setblocking(False)
@@ -110,17 +110,27 @@ def another_waits(ours, injecting):
                     client.socket.send(b"mt.describe\n" * 50)
             except BlockingIOError:
                 pass
+    return start
 
+
+def others(ours):
+    """What goes on beside a client without any injection."""
+    return {"nobody else": lambda stack: None,
+            "a program that only counts": lambda stack: stack.enter_context(Program(COUNTING)),
+            "one client floods it with mt.describe": flood(ours, 1), "60 clients do": flood(ours, 60),
+            "20 clients never read their replies": deaf(ours)}
+
+
+def injections(ours):
+    return {"mt.mem_rnd_alloc 1 64 4g": command(ours, "mt.mem_rnd_alloc 1 64 4g"),
+            "mt.mem_alloc 10g": command(ours, "mt.mem_alloc 10g"),
+            "mt.mem_free of 1 GiB in 1-64 bytes": command(ours, "mt.mem_free", "mt.mem_rnd_alloc 1 64 1g"),
+            "mt.mem_free of 10 GiB in one": command(ours, "mt.mem_free", "mt.mem_alloc 10g")}
+
+
+def another_waits(ours, cases):
+    """What a client waits in each case: the medians over rounds."""
     waits = {}
-    cases = {"nobody else": lambda stack: None,
-             "a program that only counts": lambda stack: stack.enter_context(Program(COUNTING)),
-             "one client floods it with mt.describe": flood(1),
-             "60 clients do": flood(60), "20 clients never read their replies": deaf}
-    if injecting:
-        cases = {"mt.mem_rnd_alloc 1 64 4g": command("mt.mem_rnd_alloc 1 64 4g"),
-                 "mt.mem_alloc 10g": command("mt.mem_alloc 10g"),
-                 "mt.mem_free of 1 GiB in 1-64 bytes": command("mt.mem_free", "mt.mem_rnd_alloc 1 64 1g"),
-                 "mt.mem_free of 10 GiB in one": command("mt.mem_free", "mt.mem_alloc 10g")}
     for _ in range(ROUNDS):
         for name, start in cases.items():
             with ExitStack() as stack:
@@ -134,9 +144,10 @@ def another_waits(ours, injecting):
 
 
 def waits_behind(name):
-    """The same while each allocator is at work."""
+    """While each allocator is at work."""
     with Place() as place, Program(["sleep", "10000"], env=ours_in(place, behind(name)[1])) as host:
-        return another_waits(place.wait_socket(host.pid), True)
+        ours = place.wait_socket(host.pid)
+        return {f"{what}, {name}": wait for what, wait in another_waits(ours, injections(ours)).items()}
 
 
 def waits_table(waits):
@@ -164,9 +175,9 @@ def run():
         ours = place.wait_socket(host.pid)
         results = collect(subjects(ours, start_echo(stack, place), start_echo(stack, place, "spin"),
                                     start_kamailio(stack, place)))
-        waits = another_waits(ours, False)
+        waits = another_waits(ours, others(ours))
     for name in installed():
-        waits.update((f"{what}, {name}", w) for what, w in waits_behind(name).items())
+        waits |= waits_behind(name)
     record("requests", {"microseconds": results, "waits_microseconds": waits})
     put("requests", table(results))
     put("waits", waits_table(waits))
