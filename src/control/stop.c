@@ -24,6 +24,11 @@
    when the host's threads have freed the last of it. */
 #define LOOK_OFTEN_NS NS_PER_S
 #define LOOK_SELDOM_NS (10 * NS_PER_S)
+
+/* So long the watch goes on when nothing is held any more: the kernel takes 5 to 15 ms to close an inotify instance, and
+   whoever has freed something is likely to ask for more just then. */
+#define LINGER_NS NS_PER_S
+
 #define PATH_MAX_BYTES (2 * RUNDIR_PATH_MAX)
 
 enum watch {
@@ -41,6 +46,7 @@ static char path[PATH_MAX_BYTES]; /* of the file; guarded by the gate */
 static int dir_fd = -1;           /* the directory, wherever the host's root is by now; -1: the path has to do */
 static int inotify_fd = -1;
 static uint64_t look_ns = CLOCK_NEVER;
+static bool lingers; /* the watch, until look_ns */
 
 static void close_if_open(int *fd)
 {
@@ -136,6 +142,7 @@ static void end_watch(void)
 {
 	close_if_open(&inotify_fd);
 	look_ns = CLOCK_NEVER;
+	lingers = false;
 	if (atomic_load(&watch) != WATCH_NOWHERE)
 		atomic_store(&watch, WATCH_OFF);
 }
@@ -157,18 +164,36 @@ static bool read_events(void)
 	return good && !directory_is_gone();
 }
 
+/* Nothing is held. A watch that is on has to be read still, and to be right. */
+static void linger(enum watch was, bool told, uint64_t now)
+{
+	bool ends = was != WATCH_ON || (lingers && now >= look_ns) || (told && !read_events());
+
+	if (ends) {
+		end_watch();
+		return;
+	}
+	if (told)
+		look();
+	if (!lingers)
+		look_ns = now + LINGER_NS;
+	lingers = true;
+}
+
 void stop_run(bool told)
 {
 	enum watch was = (enum watch)atomic_load(&watch);
-	bool is_due = told || clock_ns() >= look_ns, often;
+	uint64_t now = clock_ns();
+	bool is_due = told || now >= look_ns, often;
 
 	if (was == WATCH_NOWHERE)
 		return;
 	if (!is_anything_held()) {
 		if (was != WATCH_OFF)
-			end_watch();
+			linger(was, told, now);
 		return;
 	}
+	lingers = false;
 	if (was == WATCH_OFF || was == WATCH_ASKED) {
 		begin_watch();
 		is_due = true; /* it may have come before */
@@ -180,7 +205,7 @@ void stop_run(bool told)
 		return;
 	/* While it exists something may still come from the host's threads, that was on its way. */
 	often = look() || atomic_load(&watch) == WATCH_TIMED;
-	look_ns = clock_ns() + (often ? LOOK_OFTEN_NS : LOOK_SELDOM_NS);
+	look_ns = now + (often ? LOOK_OFTEN_NS : LOOK_SELDOM_NS);
 	if (atomic_load(&exists))
 		take_back();
 }

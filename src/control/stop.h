@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The kill switch: a file STOP in the socket's directory. While it exists nothing is injected, and what was
-   injected when it appears is taken back. It is looked up when it matters; only while something is held is the
-   directory watched, since a user may have no more than 128 inotify instances. Inside the gate, on our thread,
+   injected when it appears is taken back. It is looked up when it matters; only while something is held, and for a
+   second after that, is the directory watched, since a user may have no more than 128 inotify instances. Inside the gate, on our thread,
    unless it says otherwise. */
 #ifndef MT_CONTROL_STOP_H
 #define MT_CONTROL_STOP_H
