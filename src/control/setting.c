@@ -193,9 +193,8 @@ static void complain(const char *name, const char *value, const char *why)
 /* Without snprintf and toupper: the start of every program would bring in four pages for them. */
 static void environment_name(const struct setting *s, char out[64])
 {
-	char *to = out + strlen(PREFIX);
+	char *to = stpcpy(out, PREFIX);
 
-	memcpy(out, PREFIX, strlen(PREFIX));
 	for (const char *from = s->name; *from; from++)
 		*to++ = *from >= 'a' && *from <= 'z' ? (char)(*from - 'a' + 'A') : *from;
 	*to = '\0';

@@ -384,7 +384,7 @@ bool transit_out_at_once(const struct chunk *c)
 }
 
 /* What the slice is told of each: freeing one takes as long as touching so many bytes. */
-#define SMALL_WORK 64
+#define SMALL_WORK ((size_t)64)
 
 bool transit_out_small(struct chunk_pool *pool, struct slice *slice, struct chunk *other)
 {
