@@ -7,8 +7,9 @@ import subprocess
 import time
 
 from common import BENCH, ROUNDS, environment, put, record, spread, table
-from harness import LIB, MIB, PIPES, Client, Place, Program, resident, victim, wait_for
+from harness import LIB, MIB, PIPES, Client, Place, Program, victim, wait_for
 from idle import task_named
+from pins import pinned_by
 
 DIRECTORY = "/usr/lib/x86_64-linux-gnu"
 ALLOCATORS = {"glibc": None, "jemalloc": f"{DIRECTORY}/libjemalloc.so.2",
@@ -242,29 +243,9 @@ def stall():
                                       for what in STALLS)] for name in found for key in keys]))
 
 
-STEP, STEPS, BLOCK = 1000, 50, 4000
-
-
 def pinned(name, where):
     """MB resident of 200 that the host has freed, after 200 KB were leaked meanwhile."""
-    _, under = behind(name)
-    with Place() as place, Program([victim("pins")], env=ours_in(place, under), **PIPES) as host, \
-            Client(place.wait_socket(host.pid)) as client:
-        client.call("mt.mem_used")
-        before = resident(host.pid)
-        leak = client.call("mt.leak_start", rate="1g", limit="200k", size=200, where=where)
-
-        def state():
-            return client.call("mt.mem_test_list", leak)[0]
-
-        for _ in range(STEPS):
-            if where == "host":
-                wait_for(lambda: state()["pending"] or state()["held"] == 200 << 10, "a chunk to be served")
-            host.tell(f"alloc {STEP}\n")
-            host.hear()
-        host.tell("free\n")
-        host.hear()
-        return (resident(host.pid) - before) / 1e6
+    return pinned_by(where, lambda place: ours_in(place, behind(name)[1])) / 1e6
 
 
 def pins():

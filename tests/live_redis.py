@@ -202,9 +202,11 @@ def reset_takes_everything_back():
     with Place() as place, Redis(place) as redis, Client(redis.control) as client:
         before = resident(redis.pid)
         client.call("mt.mem_alloc", "64m")
-        client.call("mt.mem_test_start", "1m", "1m", "32m", "1", "1", "1h")
-        wait_for(lambda: client.call("mt.mem_used") > 70 * MIB, "the test to hold something")
-        assert client.call("mt.reset") > 70 * MIB
+        client.call("mt.leak_start", rate="1g", limit="16m", size="1m")
+        wait_for(lambda: client.call("mt.mem_used") == 80 * MIB, "the leak's limit")
+        test = client.call("mt.mem_test_start", "1m", "1m", "32m", "1", "1", "1h")
+        wait_for(lambda: client.call("mt.mem_test_list", test)[0]["overflows"], "the test to have freed once")
+        assert client.call("mt.reset") >= 80 * MIB
         equal(client.call("mt.mem_used"), 0)
         equal(client.call("mt.status")["tests_running"], 0)
         near(resident(redis.pid), before, 2 * MIB, "after reset")

@@ -2,38 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """where=host: the host's own threads allocate what is injected."""
 
-from harness import (MIB, PIPES, Client, Place, Program, equal, fact, resident, run_facts, victim, wait_for)
-
-STEP = 1000  # blocks of 4000 bytes
-STEPS = 50
-
-
-def tell(host, line):
-    host.tell(line + "\n")
-    equal(host.hear(), "done\n")
-
-
-def pinned_by(where):
-    """What stays resident of 200 MB that the host has freed, after 200 KB were leaked meanwhile."""
-    with Place() as place, Program([victim("pins")], env=place.environment(), **PIPES) as host, \
-            Client(place.wait_socket(host.pid)) as client:
-        before = resident(host.pid)
-        leak = client.call("mt.leak_start", rate="1g", limit="200k", size=200, where=where)
-
-        def state():
-            return client.call("mt.mem_test_list", leak)[0]
-
-        for _ in range(STEPS):
-            if where == "host":  # there is one to be served by this step, or it is at its limit
-                wait_for(lambda: state()["pending"] or state()["held"] == 200 << 10, "a chunk to be served")
-            tell(host, f"alloc {STEP}")
-        assert state()["held"] >= STEPS * 200, state()
-        tell(host, "free")
-        pinned = resident(host.pid) - before
-        client.call("mt.mem_test_destroy", leak)
-        equal(client.call("mt.mem_used"), 0)
-        return pinned
-
+from harness import MIB, PIPES, Client, Place, Program, equal, fact, run_facts, victim, wait_for
+from pins import pinned_by
 
 @fact
 def only_a_leak_by_the_hosts_own_thread_pins_what_the_host_has_freed():
