@@ -37,6 +37,7 @@ UNIT_OBJ := $(UNIT_SRC:%.c=$(B)/unit/%.o)
 # Unit tests link the library's parts without the doorway, which would replace their malloc.
 UNIT_LIB := $(filter-out $(B)/lib/libmtpreload.o,$(LIB_OBJ))
 VICTIMS  := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/host_*.c))
+PLUGINS  := $(patsubst tests/%.c,$(B)/tests/%.so,$(wildcard tests/plugin*.c))
 EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
 
 Q := $(if $(V),,@)
@@ -90,7 +91,7 @@ $(B)/tests/host_%: tests/host_%.c $(B)/flags
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -fvisibility=default -fno-builtin $< -o $@ $(LIB_LIBS)
 
-$(B)/tests/plugin.so: tests/plugin.c $(B)/flags
+$(PLUGINS): $(B)/tests/%.so: tests/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -fPIC -shared -fvisibility=default -fno-builtin $< -o $@
@@ -113,7 +114,7 @@ deps:
 	tests/deps
 
 # All that the tests run, without running it.
-tests: all $(B)/tests/unit $(VICTIMS) $(B)/tests/plugin.so $(EXAMPLES)
+tests: all $(B)/tests/unit $(VICTIMS) $(PLUGINS) $(EXAMPLES)
 
 check: tests
 	B=$(B) tests/run check

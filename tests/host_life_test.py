@@ -14,6 +14,7 @@ from harness import (BEHIND, BUILD, LIB, MIB, PATIENCE_S, PIPES, Client, Place, 
 from victims import obeys, outcome, own_directory, same_though_injected, same_with_and_without
 
 PLUGIN = os.path.join(BUILD, "tests", "plugin.so")
+FORKS_AT_LOAD = os.path.join(BUILD, "tests", "plugin_forks.so")
 
 
 def abstract(pid):
@@ -191,6 +192,23 @@ def blocks_cross_between_a_plugin_bound_deeply_and_its_host():
     # A plugin bound deeply has the C library's free: with another allocator preloaded this host dies by itself.
     equal(said, (-signal.SIGABRT, "", "free(): invalid pointer\n") if BEHIND else
           (0, "100 blocks crossed\n", ""))
+
+
+@fact
+def a_host_inside_dlopen_forks_after_any_command():
+    """What our thread does meanwhile must not wait for the dynamic linker: the fork would wait for our thread."""
+    with Place() as place, Program(["/usr/bin/python3", "-c", f"import ctypes\nctypes.CDLL({FORKS_AT_LOAD!r})"],
+                                   env=place.environment(), **PIPES) as host:
+        equal(host.hear(), "loading\n")
+        with Client(place.wait_socket(host.pid)) as client:
+            client.call("mt.mem_rnd_alloc", 1, 5000, "4m")
+            client.call("mt.mem_trim")
+            client.call("mt.leak_start", rate="1g", limit="1m", kind="mmap")
+            client.call("mt.reset")
+            host.tell()
+            equal(host.hear(), "forked\n")
+        equal(host.finish(), ("", 0))
+        equal(place.names(), [])
 
 
 @fact

@@ -247,6 +247,7 @@ void control_start(void)
 	trim_settle();
 	setting_read_environment();
 	socket_read_environment();
+	thread_begin();
 	socket_begin(false);
 	last_begin();
 	lease_begin();

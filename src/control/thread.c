@@ -34,16 +34,14 @@
 #endif
 
 /* glibc takes the static TLS of all loaded objects from a thread's stack; this (private, but relied
-   on by others too) says how much that leaves as the least. 0 elsewhere. */
-static size_t least_stack(const pthread_attr_t *attr)
+   on by others too) says how much that leaves as the least. NULL elsewhere. */
+static size_t (*least_stack)(const pthread_attr_t *attr);
+
+void thread_begin(void)
 {
-	size_t (*minstack)(const pthread_attr_t *) = NULL;
 	void *at = dlsym(RTLD_DEFAULT, "__pthread_get_minstack");
 
-	if (!at)
-		return 0;
-	memcpy(&minstack, &at, sizeof(at));
-	return minstack(attr);
+	memcpy(&least_stack, &at, sizeof(at));
 }
 
 static int create(void *(*run)(void *))
@@ -56,7 +54,7 @@ static int create(void *(*run)(void *))
 	if (rc)
 		return rc;
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	stack = STACK_BYTES + least_stack(&attr);
+	stack = STACK_BYTES + (least_stack ? least_stack(&attr) : 0);
 	do {
 		stack = (stack + 4095) & ~(size_t)4095;
 		rc = pthread_attr_setstacksize(&attr, stack);

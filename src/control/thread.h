@@ -7,6 +7,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Once, from the constructor: dlsym, which this calls, waits for whoever is inside dlopen, and that may be a host
+   thread that forks there and waits for ours. */
+void thread_begin(void);
+
 /* Starts a detached thread with all signals blocked and a small stack. 0 or -errno. Host's
    thread; its signal mask is as before afterwards. */
 int thread_start(void *(*run)(void *));
