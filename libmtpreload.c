@@ -77,12 +77,19 @@ EXPORT size_t malloc_usable_size(void *at)
 	return HEAP_CALL(malloc_usable_size)(at);
 }
 
+/* Visible to the assembler, and to nobody else. */
+long (*next_syscall)(long number, ...);
+long watched_syscall(long number, ...);
+
+/* A system call as the C library's syscall makes it, past our own. */
+#define KERNEL(...) (real_next("syscall", &next_syscall) ? next_syscall(__VA_ARGS__) : -1)
+
 /* Daemons and forked children end here, where no destructor runs. */
 EXPORT void _exit(int status)
 {
 	control_stop(true);
 	for (;;)
-		syscall(SYS_exit_group, status);
+		KERNEL(SYS_exit_group, status);
 }
 
 EXPORT void _Exit(int status)
@@ -91,13 +98,18 @@ EXPORT void _Exit(int status)
 }
 
 /* These look at the whole process, and many of them are refused where it has a second thread: so ours is
-   not there meanwhile, and follows the caller into its new namespaces. It does not matter to the rest. */
-#define LEAVES_US_ALONE (CLONE_FILES | CLONE_NEWPID)
+   not there meanwhile, and follows the caller into its new namespaces. It does not matter to the rest. And where
+   children are to have another pid namespace the kernel lets a process have no more threads: ours stays, with the
+   old namespaces, but where it would be in the way. */
+static bool leaves_us_alone(int flags)
+{
+	return !(flags & ~(CLONE_FILES | CLONE_NEWPID)) || (flags & (CLONE_NEWPID | CLONE_NEWUSER)) == CLONE_NEWPID;
+}
 
 EXPORT int unshare(int flags)
 {
-	bool paused = flags & ~LEAVES_US_ALONE && control_pause();
-	int rc = (int)syscall(SYS_unshare, flags);
+	bool paused = !leaves_us_alone(flags) && control_pause();
+	int rc = (int)KERNEL(SYS_unshare, flags);
 
 	if (paused)
 		control_resume();
@@ -107,7 +119,7 @@ EXPORT int unshare(int flags)
 EXPORT int setns(int fd, int type)
 {
 	bool paused = type != CLONE_NEWPID && control_pause();
-	int rc = (int)syscall(SYS_setns, fd, type);
+	int rc = (int)KERNEL(SYS_setns, fd, type);
 
 	if (paused)
 		control_resume();
@@ -137,22 +149,18 @@ EXPORT int prctl(int option, ...)
 	paused = option == PR_SET_SECCOMP &&
 		 (argument[0] == PRCTL_STRICT || (argument[0] == PRCTL_FILTER && argument[1])) &&
 		 control_pause();
-	rc = (int)syscall(SYS_prctl, option, argument[0], argument[1], argument[2], argument[3]);
+	rc = (int)KERNEL(SYS_prctl, option, argument[0], argument[1], argument[2], argument[3]);
 	if (paused && rc < 0)
 		control_resume();
 	return rc;
 }
-
-/* Visible to the assembler, and to nobody else. */
-long (*next_syscall)(long number, ...);
-long watched_syscall(long number, ...);
 
 static long watched_seccomp(unsigned operation, unsigned flags, long program)
 {
 	bool paused = (operation == SECCOMP_FILTER ? program != 0 :
 						     operation == SECCOMP_STRICT && !flags) &&
 		      control_pause();
-	long rc = next_syscall(SYS_seccomp, operation, flags, program);
+	long rc = KERNEL(SYS_seccomp, operation, flags, program);
 
 	/* A number that is no descriptor is a thread which could not be put behind the filter. */
 	if (paused && (rc < 0 || (rc > 0 && !(flags & FILTER_NEW_LISTENER))))
@@ -160,7 +168,7 @@ static long watched_seccomp(unsigned operation, unsigned flags, long program)
 	return rc;
 }
 
-/* libseccomp, however it is loaded, and others set their filters by the C library's syscall. This takes all arguments
+/* libseccomp, however it is loaded, and others make such calls by the C library's syscall. This takes all arguments
    that there may be, whatever the number, as that does: but it only looks at them, since what lies where the last
    one would be may belong to the caller. */
 long watched_syscall(long number, ...)
@@ -172,12 +180,22 @@ long watched_syscall(long number, ...)
 	for (int i = 0; i < 6; i++)
 		argument[i] = va_arg(ap, long);
 	va_end(ap);
-	if (!real_next("syscall", &next_syscall))
-		return -1;
-	if (number == SYS_seccomp)
+	switch (number) {
+	case SYS_seccomp:
 		return watched_seccomp((unsigned)argument[0], (unsigned)argument[1], argument[2]);
-	return next_syscall(number, argument[0], argument[1], argument[2], argument[3], argument[4],
-			    argument[5]);
+	case SYS_prctl:
+		return prctl((int)argument[0], argument[1], argument[2], argument[3], argument[4]);
+	case SYS_unshare:
+		return unshare((int)argument[0]);
+	case SYS_setns:
+		return setns((int)argument[0], (int)argument[1]);
+	case SYS_exit:
+		control_thread_ends();
+		break;
+	default:
+		break;
+	}
+	return KERNEL(number, argument[0], argument[1], argument[2], argument[3], argument[4], argument[5]);
 }
 
 #if defined(__x86_64__) && defined(__LP64__)
@@ -185,14 +203,14 @@ long watched_syscall(long number, ...)
    same at the same time (vfork). */
 #define TEXT_OF(number) #number
 #define TEXT(number) TEXT_OF(number)
+#define WATCH(number) "	cmpl $" TEXT(number) ", %edi\n	je watched_syscall\n"
 __asm__(".text\n"
 	".globl syscall\n"
 	".type syscall, @function\n"
 	"syscall:\n"
 	"	.cfi_startproc\n"
 	"	endbr64\n"
-	"	cmpl $" TEXT(SYS_seccomp) ", %edi\n"
-	"	je watched_syscall\n"
+	WATCH(SYS_seccomp) WATCH(SYS_prctl) WATCH(SYS_unshare) WATCH(SYS_setns) WATCH(SYS_exit)
 	"	movq next_syscall(%rip), %r11\n"
 	"	testq %r11, %r11\n"
 	"	jz watched_syscall\n"

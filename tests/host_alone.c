@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,15 +17,26 @@ static int say(const char *what, int rc)
 	return rc;
 }
 
-static void in_child(const char *what, int flags)
+static int unshare_by_number(int flags)
+{
+	return (int)syscall(SYS_unshare, flags);
+}
+
+static void in_child_by(int (*call)(int flags), const char *what, int flags)
 {
 	int status;
 	pid_t pid = fork();
 
 	if (pid == 0)
-		_exit(say(what, unshare(flags)) < 0);
+		_exit(say(what, call(flags)) < 0);
 	waitpid(pid, &status, 0);
 	printf("child %d\n", status);
+}
+
+static void in_child(const char *what, int flags)
+{
+	in_child_by(unshare, what, flags);
+	in_child_by(unshare_by_number, what, flags);
 }
 
 int main(void)
@@ -35,12 +47,15 @@ int main(void)
 	in_child("new mount namespace", CLONE_NEWNS);
 	in_child("new user and mount namespaces", CLONE_NEWUSER | CLONE_NEWNS);
 	in_child("new pid namespace for children", CLONE_NEWPID);
+	in_child("new mount namespace, and pid namespace for children", CLONE_NEWNS | CLONE_NEWPID);
+	in_child("new user, mount and pid namespaces", CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID);
 	in_child("descriptors of one's own", CLONE_FILES);
 	in_child("directories of one's own", CLONE_FS);
 	say("nonsense", unshare(1));
 	fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	say("the same mount namespace", setns(fd, 0));
 	say("the same mount namespace by its type", setns(fd, CLONE_NEWNS));
+	say("the same mount namespace by number", (int)syscall(SYS_setns, fd, CLONE_NEWNS));
 	say("a mount namespace as another type", setns(fd, CLONE_NEWNET));
 	say("nobody's", setns(-1, 0));
 	say("lives on", unshare(CLONE_NEWUSER));

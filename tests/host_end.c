@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* host_end WAY: ends in one of the ways a process can end, once a line has come: exit, _exit, _Exit, quick_exit,
    return, signal (_exit in a handler that interrupts malloc), vfork (a vfork child ends by _exit, then a line ends
-   the parent). */
+   the parent), thread (the system call that ends one thread), strict (that, where nothing else is allowed). */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +30,10 @@ int main(int argc, char **argv)
 		_Exit(4);
 	if (strcmp(way, "quick_exit") == 0)
 		quick_exit(4);
+	if (strcmp(way, "strict") == 0)
+		syscall(SYS_prctl, PR_SET_SECCOMP, 1, 0, 0, 0);
+	if (strcmp(way, "strict") == 0 || strcmp(way, "thread") == 0)
+		syscall(SYS_exit, 4);
 	if (strcmp(way, "signal") == 0) {
 		signal(SIGALRM, end_in_handler);
 		alarm(1);

@@ -17,6 +17,9 @@ PLUGIN = os.path.join(BUILD, "tests", "plugin.so")
 FORKS_AT_LOAD = os.path.join(BUILD, "tests", "plugin_forks.so")
 
 
+CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID = 0x20000, 0x10000000, 0x20000000
+
+
 def abstract(pid):
     return f"\0mtpreload.{pid}"
 
@@ -34,8 +37,8 @@ def connects(path):
 BY_THEMSELVES = [("alone",), ("early",), ("late",), ("fork", "50"), ("last", "fork"), ("spawn",), ("tsd", "100")]
 TOLD = {
     "\n": [("address",), ("close",), ("own_malloc",), ("signals",), ("tls",), ("libseccomp",)] +
-    [("end", way) for way in ("return", "exit", "_exit", "_Exit", "quick_exit", "signal", "vfork")] +
-    [("sandbox", way, call) for way in ("exit", "kill", "refused") for call in ("prctl", "syscall")],
+    [("end", way) for way in ("return", "exit", "_exit", "_Exit", "quick_exit", "signal", "vfork", "thread", "strict")] +
+    [("sandbox", way, call) for way in ("exit", "kill", "refused") for call in ("prctl", "seccomp", "number")],
     "\n\n": [("close",), ("full",), ("end", "vfork"), ("sandbox", "refused", "prctl")],
     "x\n": [("last", "main")],
     "alloc 100\nfree\nalloc 1\n": [("pins",)],
@@ -157,6 +160,29 @@ def an_unmapped_user_is_nobody_we_obey():
                 pass
         host.tell()
         equal(host.finish(), ("", 0))
+
+
+@fact
+def a_host_and_its_child_obey_where_children_are_to_have_another_pid_namespace():
+    """The kernel then lets the host have no more threads, so that it keeps the one of ours that it has; or, where
+    that would be in the way, has none. Its child, the first one in there, may have some."""
+    alone = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUSER
+    for flags in (CLONE_NEWPID, CLONE_NEWPID | CLONE_NEWNS, alone) if os.getuid() == 0 else ():
+        script = (f"import ctypes, os, sys\nsys.stdin.readline()\nassert ctypes.CDLL(None).unshare({flags}) == 0\n"
+                  "if os.fork() == 0:\n    print('child', flush=True)\n    sys.stdin.readline()\n    os._exit(0)\n"
+                  "print(os.wait()[1], flush=True)\n")
+        with Place() as place, Program(["/usr/bin/python3", "-c", script], env=place.environment(), **PIPES) as host:
+            obeys(place.wait_socket(host.pid))
+            host.tell()
+            equal(host.hear(), "child\n")
+            path = place.wait_socket(1)
+            if flags != alone:  # where there are no users, nobody can be told apart
+                obeys(path)
+                obeys(place.socket(host.pid))
+            host.tell()
+            equal(host.hear(), "0\n")
+            equal(host.finish(), ("", 0))
+            equal(place.names(), [])
 
 
 @fact

@@ -62,7 +62,7 @@ def under_a_filter_of_system_calls_the_host_runs_on():
 
 @fact
 def a_host_that_shuts_itself_up_is_left_alone():
-    for way, call in ((way, call) for way in ("exit", "kill") for call in ("prctl", "syscall")):
+    for way, call in ((way, call) for way in ("exit", "kill") for call in ("prctl", "seccomp", "number")):
         argv = [victim("sandbox"), way, call]
         plain = outcome(argv, without_library(), "\n")
         with Place() as place, Program(argv, env=place.environment(), **PIPES) as host:
@@ -75,7 +75,7 @@ def a_host_that_shuts_itself_up_is_left_alone():
 
 @fact
 def a_host_that_could_not_shut_itself_up_obeys():
-    for call in ("prctl", "syscall"):
+    for call in ("prctl", "seccomp", "number"):
         argv = [victim("sandbox"), "refused", call]
         plain = outcome(argv, without_library(), "\n")
         with Place() as place, Program(argv, env=place.environment(), **PIPES) as host:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* host_sandbox WAY CALL: once a line has come, shuts itself up as OpenSSH's children do, where a forbidden system call
-   kills the thread that makes it, and so the process, which has no other. By prctl or by syscall.
+   kills the thread that makes it, and so the process, which has no other. CALL: prctl, seccomp (by its number), or number
+   (prctl by its number).
    exit: ends by _exit, which may make no other call than that. kill: makes one that is forbidden. refused: fails to
    shut itself up, having asked what there is, and waits for another line. */
 #include <errno.h>
@@ -17,9 +18,11 @@ static const char *call = "prctl";
 
 static int shut_up(const struct sock_fprog *program)
 {
-	return strcmp(call, "prctl") == 0 ?
-		       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program) :
-		       (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, program);
+	if (strcmp(call, "prctl") == 0)
+		return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program);
+	if (strcmp(call, "number") == 0)
+		return (int)syscall(SYS_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0, 0);
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, program);
 }
 
 static int refused(void)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,7 +37,8 @@
 #define BIND_AGAIN_NS (5 * NS_PER_S)
 #define SLICE_NS (NS_PER_MS / 2)
 
-static atomic_bool active;
+static atomic_bool active; /* there is a thread of ours */
+static bool wanted;        /* there is to be one: it may be that none could be started here, but in a child */
 static struct sleeper us;
 static atomic_bool stopping;
 static pid_t owner; /* the process that our thread belongs to */
@@ -151,6 +153,7 @@ static void start_thread(void)
 
 	start_ns = clock_ns();
 	owner = getpid();
+	wanted = true;
 	rights_note();
 	atomic_store(&stopping, false);
 	atomic_store(&us.tid, 0);
@@ -176,12 +179,19 @@ bool control_pause(void)
 	thread_wait_gone(tid);
 	trimmer_wait();
 	atomic_store(&active, false);
+	wanted = false;
 	return true;
 }
 
 void control_resume(void)
 {
 	start_thread();
+}
+
+void control_thread_ends(void)
+{
+	if (control_is_active() && syscall(SYS_gettid) == owner)
+		control_pause();
 }
 
 bool control_rights_change(void)
@@ -200,7 +210,7 @@ void control_rights_changed(bool paused)
 /* In the child, whose only thread this is. What the parent had injected is in our heap too. */
 static void restart_in_child(void)
 {
-	bool follow = control_is_active() && atomic_load(&fork_mode) == FORK_FOLLOW;
+	bool follow = wanted && atomic_load(&fork_mode) == FORK_FOLLOW;
 
 	server_forget();
 	stop_forget();

@@ -24,6 +24,10 @@ void control_stop(bool quick);
 bool control_pause(void);
 void control_resume(void);
 
+/* The calling thread ends by the system call itself, past the C library: where it is the first one and no other
+   goes on, the process ends with its status, which ours must not prevent. */
+void control_thread_ends(void);
+
 /* Around a call of setuid's family: see rights.h. Any of the host's threads; keep errno. */
 bool control_rights_change(void);
 void control_rights_changed(bool paused);
