@@ -13,7 +13,7 @@ import sys
 import threading
 
 from harness import (BEHIND, LIB, MIB, PATIENCE_S, PIPES, TOP, Client, Place, Program, equal, fact,
-                     resident, run_facts, victim, wait_for, without_library)
+                     near, resident, run_facts, victim, wait_for, without_library)
 
 def quiet_output(env, directory, place=None):
     """What host_quiet prints and how it ends; under the library, with commands in between."""
@@ -115,6 +115,25 @@ def a_child_adopts_what_was_injected_and_tests_stay_with_the_parent():
         host.process.stdin.close()
         equal(host.process.wait(timeout=PATIENCE_S), 0)
         equal(place.names(), [])
+
+
+@fact
+def a_child_adopts_what_a_command_has_in_hand():
+    with Place() as place, Program([victim("adopt")], env=place.environment(), **PIPES) as host:
+        with Client(place.wait_socket(host.pid)) as parent:
+            before = resident(host.pid)
+            parent.send("mt.mem_alloc 1g\n")
+            wait_for(lambda: resident(host.pid) - before > 64 * MIB, "some of it")
+            host.tell()
+            pid = int(host.hear())
+            with Client(place.wait_socket(pid)) as child:
+                assert child.call("mt.mem_used") > 64 * MIB
+                child.call("mt.reset")
+                equal(child.call("mt.mem_used"), 0)
+                near(resident(pid), before, 8 * MIB, "after reset")
+            equal(parent.until(b"\n\n"), "200 OK")
+            equal(parent.call("mt.mem_free"), 1024 * MIB)
+        equal(host.finish()[1], 0)
 
 
 @fact

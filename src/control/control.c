@@ -212,12 +212,12 @@ static void restart_in_child(void)
 {
 	bool follow = wanted && atomic_load(&fork_mode) == FORK_FOLLOW;
 
+	bulk_adopt(); /* before the connections, in which the jobs are */
 	server_forget();
 	stop_forget();
 	trimmer_forget();
 	socket_begin(true);
 	log_forget();
-	bulk_adopt();
 	lease_begin();
 	last_in_child();
 	atomic_store(&active, false);
