@@ -5,8 +5,7 @@ import json
 import os
 import subprocess
 
-from common import (BENCH, HEAPTRACK, NONE, OURS, ROUNDS, environment, put, record, spread,
-                    subjects, table)
+from common import BENCH, NONE, OURS, ROUNDS, environment, put, record, spread, subjects, table
 from harness import Place
 
 COUNT = 1000
@@ -24,7 +23,6 @@ def measure(added):
 def run():
     with Place() as place:
         added = subjects(place)
-        added.pop(HEAPTRACK, None)  # it is made for one program, not for all that are started
         added[INERT] = {**added[OURS], "MTPRELOAD_ONLY": "another"}
         samples = [measure(added) for _ in range(ROUNDS)]
     us = {name: {key: spread([sample[name][key] for sample in samples])
