@@ -69,6 +69,13 @@ def spread(samples):
     return {"median": median, "quartiles_percent": 100 * (high - low) / median if median else 0}
 
 
+def merged(documents, summary=spread):
+    """One document of several of the same shape, number by number."""
+    if isinstance(documents[0], dict):
+        return {key: merged([one[key] for one in documents], summary) for key in documents[0]}
+    return summary(documents)
+
+
 def against(summary, base, unit=".1f"):
     """A cell: the median, its ratio to another's, the distance of its quartiles."""
     return (f"{summary['median']:{unit}} ({summary['median'] / base['median']:.2f}, "

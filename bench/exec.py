@@ -5,7 +5,8 @@ import json
 import os
 import subprocess
 
-from common import BENCH, NONE, OURS, ROUNDS, environment, put, record, spread, subjects, table
+from common import (BENCH, NONE, OURS, ROUNDS, environment, merged, put, record, spread, subjects,
+                    table)
 from harness import Place
 
 COUNT = 1000
@@ -25,8 +26,7 @@ def run():
         added = subjects(place)
         added[INERT] = {**added[OURS], "MTPRELOAD_ONLY": "another"}
         samples = [measure(added) for _ in range(ROUNDS)]
-    us = {name: {key: spread([sample[name][key] for sample in samples])
-                 for key in samples[0][name]} for name in added}
+    us = merged(samples)
     more = {name: spread([sample[name]["p50_us"] - sample[NONE]["p50_us"] for sample in samples])
             for name in added if name != NONE}
     record("exec", {"microseconds": us, "more_than_none": more})

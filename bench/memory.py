@@ -5,8 +5,8 @@ import os
 import re
 import statistics
 
-from common import (FLOOR_THREAD, NONE, OURS, OWN, environment, put, record, rounds, subjects,
-                    table)
+from common import (FLOOR_THREAD, NONE, OURS, OWN, environment, merged, put, record, rounds,
+                    subjects, table)
 from harness import LIB, Place, Program, mtctl, wait_for
 from idle import sleeps, task_named
 
@@ -112,13 +112,6 @@ def is_named(pid, wanted):
         return file.read().strip() == wanted
 
 
-def medians(seen):
-    """Of a list of documents of the same shape, number by number."""
-    if isinstance(seen[0], dict):
-        return {key: medians([one[key] for one in seen]) for key in seen[0]}
-    return statistics.median(seen)
-
-
 def table_of(totals, base):
     rows = []
     for name, got in totals.items():
@@ -154,7 +147,7 @@ def run():
             got = look_at_ours(place, added[name]) if name == OURS else look_at(name, added[name])
             for state, numbers in got.items():
                 seen.setdefault(state, []).append(numbers)
-    kib = {state: medians(taken) for state, taken in seen.items()}
+    kib = {state: merged(taken, statistics.median) for state, taken in seen.items()}
     record("memory", {"kib": kib})
     base = kib[NONE]
     totals = {name: kib[name] for name in (*(n for n in added if n != OURS), *STATES)}
