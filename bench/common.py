@@ -62,11 +62,12 @@ def rounds(names):
 
 
 def spread(samples):
-    """The median, and how far the quartiles lie apart in percent of it."""
+    """The median, how far the quartiles lie apart in percent of it, and the most."""
     median = statistics.median(samples)
     low, _, high = statistics.quantiles(samples, n=4, method="inclusive") \
         if len(samples) > 1 else (median,) * 3
-    return {"median": median, "quartiles_percent": 100 * (high - low) / median if median else 0}
+    return {"median": median, "quartiles_percent": 100 * (high - low) / median if median else 0,
+            "most": max(samples)}
 
 
 def merged(documents, summary=spread):
