@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What of the library is resident in a host that it does nothing for, and in which mappings."""
+"""What of a library is resident in a host it does nothing for; of ours also in which mappings."""
 
-import os
 import re
 import statistics
 
-from common import (FLOOR_THREAD, NONE, OURS, OWN, environment, merged, put, record, rounds,
-                    subjects, table)
-from harness import LIB, Place, Program, mtctl, wait_for
-from idle import sleeps, task_named
+from common import NONE, OURS, merged, put, record, rounds, subjects, table
+from harness import LIB, Place, mtctl
+from idle import settle, sleeper, task_named
 
 HEADER = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \d+ *(.*)")
 FIELDS = ("Rss", "Pss", "Private_Dirty")
@@ -78,18 +76,14 @@ def of_library(pid, task):
     return parts, nameless(found)
 
 
-def asleep(task):
-    wait_for(lambda: sleeps(task), "a thread to sleep")
-
-
 def look_at_ours(place, added):
     """In each state the whole process, and our parts of it."""
     seen = {}
-    with Program(["sleep", "1000000"], env=environment(added)) as host:
+    with sleeper(added) as host:
         path = place.wait_socket(host.pid)
         task = task_named(host.pid, "mtpreload")
         for state in STATES:
-            asleep(task)
+            settle(OURS, host.pid)
             parts, other = of_library(host.pid, task)
             seen[state] = {"total": rollup(host.pid), "parts": parts, "other": other}
             mtctl(path, "mt.mem_used")
@@ -97,19 +91,10 @@ def look_at_ours(place, added):
 
 
 def look_at(name, added):
-    """The same host without us: one that sleeps."""
-    threads = 2 if name == FLOOR_THREAD else 1
-    with Program(["sleep", "1000000"], env=environment(added)) as host:
-        wait_for(lambda: len(os.listdir(f"/proc/{host.pid}/task")) == threads, "its thread")
-        wait_for(lambda: is_named(host.pid, "sleep"), "the program")
-        for tid in os.listdir(f"/proc/{host.pid}/task"):
-            asleep(f"/proc/{host.pid}/task/{tid}")
+    """The same host without us."""
+    with sleeper(added) as host:
+        settle(name, host.pid)
         return {name: {"total": rollup(host.pid), "other": nameless(mappings(host.pid))}}
-
-
-def is_named(pid, wanted):
-    with open(f"/proc/{pid}/comm") as file:
-        return file.read().strip() == wanted
 
 
 def table_of(totals, base):
@@ -141,8 +126,7 @@ def table_of_parts(ours, base):
 
 def run():
     with Place() as place:
-        added = {name: value for name, value in subjects(place).items() if name in OWN}
-        seen = {}
+        added, seen = subjects(place), {}
         for name in rounds(added):
             got = look_at_ours(place, added[name]) if name == OURS else look_at(name, added[name])
             for state, numbers in got.items():
