@@ -106,7 +106,7 @@ static bool leaves_us_alone(int flags)
 	return !(flags & ~(CLONE_FILES | CLONE_NEWPID)) || (flags & (CLONE_NEWPID | CLONE_NEWUSER)) == CLONE_NEWPID;
 }
 
-EXPORT int unshare(int flags)
+static int unshare_alone(int flags)
 {
 	bool paused = !leaves_us_alone(flags) && control_pause();
 	int rc = (int)KERNEL(SYS_unshare, flags);
@@ -116,7 +116,12 @@ EXPORT int unshare(int flags)
 	return rc;
 }
 
-EXPORT int setns(int fd, int type)
+EXPORT int unshare(int flags)
+{
+	return unshare_alone(flags);
+}
+
+static int setns_alone(int fd, int type)
 {
 	bool paused = type != CLONE_NEWPID && control_pause();
 	int rc = (int)KERNEL(SYS_setns, fd, type);
@@ -126,6 +131,11 @@ EXPORT int setns(int fd, int type)
 	return rc;
 }
 
+EXPORT int setns(int fd, int type)
+{
+	return setns_alone(fd, type);
+}
+
 /* Of prctl(2) and seccomp(2); the latter's header is not there for every C library. */
 enum { PRCTL_STRICT = 1, PRCTL_FILTER };
 enum { SECCOMP_STRICT, SECCOMP_FILTER };
@@ -133,33 +143,37 @@ enum { SECCOMP_STRICT, SECCOMP_FILTER };
 
 /* Behind a filter of system calls nothing of ours may run on the host's threads, not even to remove a name; and
    a filter that kills a thread ends the process only where there is no other. So a host that shuts itself up is
-   left alone from then on: our thread is stopped before, and started again only if nothing came of it. Without a
-   program nothing can come of it: that is how one asks what the kernel knows. */
-EXPORT int prctl(int option, ...)
+   left alone from then on: before, everything is taken back and our thread stopped, which is started again only
+   if nothing came of it. Without a program nothing can come of it: that is how one asks what the kernel knows. */
+static long prctl_watched(int option, const unsigned long argument[4])
 {
-	unsigned long argument[4];
-	bool paused;
-	va_list ap;
-	int rc;
+	bool paused = option == PR_SET_SECCOMP &&
+		      (argument[0] == PRCTL_STRICT || (argument[0] == PRCTL_FILTER && argument[1])) &&
+		      control_end();
+	long rc = KERNEL(SYS_prctl, option, argument[0], argument[1], argument[2], argument[3]);
 
-	va_start(ap, option);
-	for (int i = 0; i < 4; i++)
-		argument[i] = va_arg(ap, unsigned long);
-	va_end(ap);
-	paused = option == PR_SET_SECCOMP &&
-		 (argument[0] == PRCTL_STRICT || (argument[0] == PRCTL_FILTER && argument[1])) &&
-		 control_pause();
-	rc = (int)KERNEL(SYS_prctl, option, argument[0], argument[1], argument[2], argument[3]);
 	if (paused && rc < 0)
 		control_resume();
 	return rc;
 }
 
-static long watched_seccomp(unsigned operation, unsigned flags, long program)
+EXPORT int prctl(int option, ...)
+{
+	unsigned long argument[4];
+	va_list ap;
+
+	va_start(ap, option);
+	for (int i = 0; i < 4; i++)
+		argument[i] = va_arg(ap, unsigned long);
+	va_end(ap);
+	return (int)prctl_watched(option, argument);
+}
+
+static long seccomp_watched(unsigned operation, unsigned flags, unsigned long program)
 {
 	bool paused = (operation == SECCOMP_FILTER ? program != 0 :
 						     operation == SECCOMP_STRICT && !flags) &&
-		      control_pause();
+		      control_end();
 	long rc = KERNEL(SYS_seccomp, operation, flags, program);
 
 	/* A number that is no descriptor is a thread which could not be put behind the filter. */
@@ -170,25 +184,26 @@ static long watched_seccomp(unsigned operation, unsigned flags, long program)
 
 /* libseccomp, however it is loaded, and others make such calls by the C library's syscall. This takes all arguments
    that there may be, whatever the number, as that does: but it only looks at them, since what lies where the last
-   one would be may belong to the caller. */
+   one would be may belong to the caller. Nothing here calls what is exported: in a second copy of the library that would
+   be the first one's, which goes on to the second. */
 long watched_syscall(long number, ...)
 {
-	long argument[6];
+	unsigned long argument[6];
 	va_list ap;
 
 	va_start(ap, number);
 	for (int i = 0; i < 6; i++)
-		argument[i] = va_arg(ap, long);
+		argument[i] = va_arg(ap, unsigned long);
 	va_end(ap);
 	switch (number) {
 	case SYS_seccomp:
-		return watched_seccomp((unsigned)argument[0], (unsigned)argument[1], argument[2]);
+		return seccomp_watched((unsigned)argument[0], (unsigned)argument[1], argument[2]);
 	case SYS_prctl:
-		return prctl((int)argument[0], argument[1], argument[2], argument[3], argument[4]);
+		return prctl_watched((int)argument[0], argument + 1);
 	case SYS_unshare:
-		return unshare((int)argument[0]);
+		return unshare_alone((int)argument[0]);
 	case SYS_setns:
-		return setns((int)argument[0], (int)argument[1]);
+		return setns_alone((int)argument[0], (int)argument[1]);
 	case SYS_exit:
 		control_thread_ends();
 		break;
@@ -221,31 +236,37 @@ __asm__(".text\n"
 EXPORT long syscall(long number, ...) __attribute__((alias("watched_syscall")));
 #endif
 
+/* Of setuid's family: name, parameters, arguments. */
+#define RIGHTS(X) \
+	X(setuid, (uid_t uid), (uid)) \
+	X(seteuid, (uid_t uid), (uid)) \
+	X(setreuid, (uid_t ruid, uid_t euid), (ruid, euid)) \
+	X(setresuid, (uid_t ruid, uid_t euid, uid_t suid), (ruid, euid, suid)) \
+	X(setgid, (gid_t gid), (gid)) \
+	X(setegid, (gid_t gid), (gid)) \
+	X(setregid, (gid_t rgid, gid_t egid), (rgid, egid)) \
+	X(setresgid, (gid_t rgid, gid_t egid, gid_t sgid), (rgid, egid, sgid)) \
+	X(setgroups, (size_t count, const gid_t *groups), (count, groups)) \
+	X(initgroups, (const char *user, gid_t group), (user, group))
+
+/* NOLINTBEGIN(bugprone-macro-parentheses) */
 #define CHANGES_RIGHTS(name, parameters, arguments) \
+	static int(*next_##name) parameters; \
 	EXPORT int name parameters \
 	{ \
-		static int(*next_call) parameters; /* NOLINT(bugprone-macro-parentheses) */ \
 		bool paused; \
 		int rc; \
 \
-		if (!real_next(#name, &next_call)) \
+		if (!real_next(#name, &next_##name)) \
 			return -1; \
 		paused = control_rights_change(); \
-		rc = next_call arguments; \
+		rc = next_##name arguments; \
 		control_rights_changed(paused); \
 		return rc; \
 	}
+/* NOLINTEND(bugprone-macro-parentheses) */
 
-CHANGES_RIGHTS(setuid, (uid_t uid), (uid))
-CHANGES_RIGHTS(seteuid, (uid_t uid), (uid))
-CHANGES_RIGHTS(setreuid, (uid_t ruid, uid_t euid), (ruid, euid))
-CHANGES_RIGHTS(setresuid, (uid_t ruid, uid_t euid, uid_t suid), (ruid, euid, suid))
-CHANGES_RIGHTS(setgid, (gid_t gid), (gid))
-CHANGES_RIGHTS(setegid, (gid_t gid), (gid))
-CHANGES_RIGHTS(setregid, (gid_t rgid, gid_t egid), (rgid, egid))
-CHANGES_RIGHTS(setresgid, (gid_t rgid, gid_t egid, gid_t sgid), (rgid, egid, sgid))
-CHANGES_RIGHTS(setgroups, (size_t count, const gid_t *groups), (count, groups))
-CHANGES_RIGHTS(initgroups, (const char *user, gid_t group), (user, group))
+RIGHTS(CHANGES_RIGHTS)
 
 EXPORT int mt_mem_alloc(size_t size)
 {
@@ -284,9 +305,13 @@ static char this_copy;
 EXPORT const void *mt_first_copy = &this_copy;
 
 /* Copies behind the first one pass everything on, to it in the end: whose C API the host finds is who obeys. */
+#define LOOK_UP(name, parameters, arguments) real_next(#name, &next_##name);
+
 __attribute__((constructor)) static void start(void)
 {
-	real_next("syscall", &next_syscall); /* now, and not in somebody's signal handler */
+	/* Now, and not in somebody's signal handler, or where the host has yet to ask what dlerror says. */
+	real_next("syscall", &next_syscall);
+	RIGHTS(LOOK_UP)
 	real_settle();
 	if (mt_first_copy != &this_copy)
 		return;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Uses the C API where it is there, and runs all the same where it is not. "overrun": writes past a block
-   of its own into an injected one, which with glibc lies right behind it. */
+   of its own into an injected one, which with glibc lies right behind it. "thread": in one with the least
+   stack that there may be, which is cancelled meanwhile. */
 #include <errno.h>
+#include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +25,30 @@ static void overrun(void)
 	free(own);
 }
 
+static void *alloc_cancelled(void *unused)
+{
+	pthread_cancel(pthread_self());
+	mt_mem_alloc(BLOCK);
+	pthread_testcancel();
+	return unused;
+}
+
+static void in_thread(void)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	void *got = NULL;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, (size_t)PTHREAD_STACK_MIN);
+	pthread_create(&thread, &attr, alloc_cancelled, NULL);
+	pthread_join(thread, &got);
+	pthread_attr_destroy(&attr);
+	printf("cancelled %d used %llu\n", got == PTHREAD_CANCELED, mt_mem_used());
+	mt_mem_free();
+	printf("used %llu\n", mt_mem_used());
+}
+
 int main(int argc, char **argv)
 {
 	if (!mt_is_here()) {
@@ -31,6 +58,8 @@ int main(int argc, char **argv)
 	printf("version %s active %d\n", mt_version(), mt_is_active());
 	if (argc > 1 && strcmp(argv[1], "overrun") == 0) {
 		overrun();
+	} else if (argc > 1 && strcmp(argv[1], "thread") == 0) {
+		in_thread();
 	} else {
 		errno = 5;
 		printf("alloc %d", mt_mem_alloc(1048576));

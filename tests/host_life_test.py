@@ -10,7 +10,7 @@ import socket
 import subprocess
 
 from harness import (BEHIND, BUILD, LIB, MIB, PATIENCE_S, PIPES, Client, Place, Program, equal,
-                     fact, mtctl, pid_lives, resident, run_facts, value, victim, wait_for, without_library)
+                     fact, mtctl, near, pid_lives, resident, run_facts, value, victim, wait_for, without_library)
 from victims import obeys, outcome, own_directory, same_though_injected, same_with_and_without
 
 PLUGIN = os.path.join(BUILD, "tests", "plugin.so")
@@ -34,7 +34,7 @@ def connects(path):
 
 
 # Those that end by themselves, and those that wait for what they are told. What a victim does besides has a fact of its own.
-BY_THEMSELVES = [("alone",), ("early",), ("late",), ("fork", "50"), ("last", "fork"), ("spawn",), ("tsd", "100")]
+BY_THEMSELVES = [("alone",), ("early",), ("late",), ("fork", "50"), ("last", "fork"), ("last", "beside"), ("spawn",), ("tsd", "100")]
 TOLD = {
     "\n": [("address",), ("close",), ("own_malloc",), ("signals",), ("tls",), ("libseccomp",)] +
     [("end", way) for way in ("return", "exit", "_exit", "_Exit", "quick_exit", "signal", "vfork", "thread", "strict")] +
@@ -114,6 +114,18 @@ def a_child_of_a_thread_ends_when_that_threads_function_returns():
 
 
 @fact
+def what_the_dynamic_linker_has_to_say_stays_the_hosts():
+    """dlerror's text, over calls that we look up, and in a child."""
+    script = ("import ctypes, os\nlibc = ctypes.CDLL(None)\nlibc.dlerror.restype = ctypes.c_char_p\n"
+              "load, change, said = libc.dlopen, libc.seteuid, libc.dlerror\n"
+              "for _ in range(2):\n"
+              "    load(b'/nowhere', 2)\n    change(os.geteuid())\n    pid = os.fork()\n"
+              "    pid and os.wait()\n    print(said(), flush=True)\n    pid or os._exit(0)\n")
+    code, out, _ = same_with_and_without("/usr/bin/python3", "-c", script)
+    equal((code, out.count("/nowhere")), (0, 4))
+
+
+@fact
 def no_signal_of_the_hosts_is_taken():
     wanted = "ready\n2000 by sigwait, 2000 by signalfd\n"
     with Place() as place, Program([victim("signals")], env=place.environment(), **PIPES) as host:
@@ -172,10 +184,15 @@ def a_host_and_its_child_obey_where_children_are_to_have_another_pid_namespace()
                   "if os.fork() == 0:\n    print('child', flush=True)\n    sys.stdin.readline()\n    os._exit(0)\n"
                   "print(os.wait()[1], flush=True)\n")
         with Place() as place, Program(["/usr/bin/python3", "-c", script], env=place.environment(), **PIPES) as host:
-            obeys(place.wait_socket(host.pid))
+            path = place.wait_socket(host.pid)
+            obeys(path)
+            before = resident(host.pid)
+            mtctl(path, "mt.mem_alloc", "50m")
             host.tell()
             equal(host.hear(), "child\n")
             path = place.wait_socket(1)
+            if flags == alone:
+                near(resident(host.pid), before, 8 * MIB, "taken back, since nobody can ask for it any more")
             if flags != alone:  # where there are no users, nobody can be told apart
                 obeys(path)
                 obeys(place.socket(host.pid))

@@ -7,7 +7,7 @@ import os
 import resource
 import subprocess
 
-from harness import (LIB, PIPES, Client, Place, Program, equal, fact, run_facts, victim,
+from harness import (LIB, MIB, PIPES, Client, Place, Program, equal, fact, near, resident, run_facts, victim,
                      without_library)
 from victims import outcome, same_with_and_without, obeys
 
@@ -71,6 +71,23 @@ def a_host_that_shuts_itself_up_is_left_alone():
             out, status = host.finish()
             equal((status, out, ""), plain, f"{way} {call}")
             equal(place.names(), [], f"{way} {call}")
+
+
+@fact
+def what_is_held_is_taken_back_before_a_host_shuts_itself_up():
+    for call in ("prctl", "seccomp", "number"):
+        with Place() as place, Program([victim("sandbox"), "open", call], env=place.environment(), **PIPES) as host, \
+                Client(place.wait_socket(host.pid)) as client:
+            before = resident(host.pid)
+            client.call("mt.mem_alloc", "50m")
+            client.call("mt.mem_test_start", "1m", "1m", "10m", 1, 1, "1h")
+            client.call("mt.leak_start", rate="1g", size="1m", limit="10m", kind="mmap")
+            client.send("mt.mem_rnd_alloc 1 1 2g\n")
+            host.tell()
+            equal(host.hear(), "shut up\n")
+            near(resident(host.pid), before, 5 * MIB, f"by {call}")
+            equal(place.names(), [])
+            equal(host.finish(), ("", 0))
 
 
 @fact

@@ -3,7 +3,8 @@
    kills the thread that makes it, and so the process, which has no other. CALL: prctl, seccomp (by its number), or number
    (prctl by its number).
    exit: ends by _exit, which may make no other call than that. kill: makes one that is forbidden. refused: fails to
-   shut itself up, having asked what there is, and waits for another line. */
+   shut itself up, having asked what there is, and waits for another line. open: its filter lets everything through,
+   and it waits for another line. */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -45,6 +46,7 @@ int main(int argc, char **argv)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_THREAD),
 	};
 	struct sock_fprog program = { .len = sizeof(filter) / sizeof(filter[0]), .filter = filter };
+	struct sock_fprog open = { .len = 1, .filter = filter + 2 };
 
 	if (argc < 3 || getchar() == EOF)
 		return 2;
@@ -53,8 +55,12 @@ int main(int argc, char **argv)
 		return 1;
 	if (strcmp(argv[1], "refused") == 0)
 		return refused();
+	if (strcmp(argv[1], "open") == 0 && shut_up(&open))
+		return 1;
 	printf("shut up\n");
 	fflush(stdout);
+	if (strcmp(argv[1], "open") == 0)
+		return getchar() == EOF ? 0 : 2;
 	if (shut_up(&program))
 		return 1;
 	if (strcmp(argv[1], "kill") == 0)

@@ -191,6 +191,12 @@ def the_c_api_leaks_and_frees():
 
 
 @fact
+def the_c_api_works_on_a_thread_that_is_small_and_cancelled():
+    with Place() as place, Program([victim("api"), "thread"], env=place.environment(), **PIPES) as host:
+        equal(host.finish(), ("version 0.1.0 active 1\ncancelled 1 used 20024\nused 0\n", 0))
+
+
+@fact
 def a_host_built_with_the_header_runs_without_the_library():
     got = subprocess.run([victim("api")], env=without_library(), capture_output=True, text=True)
     equal((got.returncode, got.stdout), (0, "not here\n"))

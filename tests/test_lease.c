@@ -54,6 +54,7 @@ START_TEST(lease_of_the_setting_begins_again_with_what_is_held_after_its_end)
 {
 	recorder_expect("cfg.set_now_int malloc_test lease_ms 1", "");
 	run_out();
+	ck_assert(lease_has_expired());
 	recorder_expect_beginning("mt.mem_rnd_alloc 5 1 10", "400");
 	lease_run();
 	ck_assert_uint_eq(lease_left_ms(), 0);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fnmatch.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@
 #include "inject/bulk.h"
 #include "inject/hand.h"
 #include "inject/lease.h"
+#include "inject/reset.h"
 #include "inject/sched.h"
 
 /* Processes that end sooner never have a name in the file system. */
@@ -38,27 +40,52 @@
 #define SLICE_NS (NS_PER_MS / 2)
 
 static atomic_bool active; /* there is a thread of ours */
-static bool wanted;        /* there is to be one: it may be that none could be started here, but in a child */
+static atomic_bool wanted; /* there is to be one: it may be that there is none for a moment, or none could be started */
+static atomic_uint changes;
 static struct sleeper us;
 static atomic_bool stopping;
 static pid_t owner; /* the process that our thread belongs to */
 static uint64_t start_ns;
-static char trouble[128];
 static char program[64];
+
+/* What a call of ours on one of the host's threads leaves as it was. Cancelled in the midst of it, the thread
+   would take along what it has in hand. */
+struct visit {
+	int error, cancel_state;
+};
+
+static struct visit visit_begin(void)
+{
+	struct visit v = { .error = errno };
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &v.cancel_state);
+	return v;
+}
+
+static void visit_end(struct visit v)
+{
+	pthread_setcancelstate(v.cancel_state, NULL);
+	errno = v.error;
+}
 
 bool control_is_active(void)
 {
 	return atomic_load(&active);
 }
 
+bool control_is_wanted(void)
+{
+	return atomic_load(&wanted);
+}
+
+unsigned control_changes(void)
+{
+	return atomic_load(&changes);
+}
+
 uint64_t control_start_ns(void)
 {
 	return start_ns;
-}
-
-const char *control_trouble(void)
-{
-	return trouble;
 }
 
 const char *control_program(void)
@@ -77,17 +104,13 @@ static uint64_t try_to_bind(uint64_t bind_ns)
 		return bind_ns;
 	fd = socket_open();
 	if (fd >= 0) {
-		trouble[0] = '\0';
 		if (server_start(fd) == 0) {
 			stop_in_directory_of(socket_path());
 			return CLOCK_NEVER;
 		}
 		fd = -ENOMEM;
 	}
-	if (fd == -ECANCELED)
-		return CLOCK_NEVER;
-	snprintf(trouble, sizeof(trouble), "no socket: %s", strerror(-fd));
-	return now + BIND_AGAIN_NS;
+	return fd == -ECANCELED ? CLOCK_NEVER : now + BIND_AGAIN_NS;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -119,6 +142,7 @@ static void *run(void *unused)
 	thread_rest(&us, bind_ns);
 	if (thread_settle() < 0) {
 		atomic_store(&active, false); /* without a table of our own we would be noticed */
+		reset_here();
 		return NULL;
 	}
 	thread_can_be_woken(&us);
@@ -149,21 +173,18 @@ static void *run(void *unused)
 
 static void start_thread(void)
 {
-	int saved = errno;
-
 	start_ns = clock_ns();
 	owner = getpid();
-	wanted = true;
+	atomic_store(&wanted, true);
 	rights_note();
 	atomic_store(&stopping, false);
 	atomic_store(&us.tid, 0);
 	atomic_store(&active, true);
 	if (thread_start(run) < 0)
 		atomic_store(&active, false);
-	errno = saved;
 }
 
-bool control_pause(void)
+static bool end_thread(void)
 {
 	const struct timespec moment = { .tv_nsec = 50000 };
 	pid_t tid = 0;
@@ -175,17 +196,47 @@ bool control_pause(void)
 	/* One that cannot be woken would end at some time, beside the next one. */
 	if (!control_is_active() || atomic_load(&us.fd) < 0 || atomic_exchange(&stopping, true))
 		return false;
+	atomic_fetch_add(&changes, 1);
 	thread_wake(&us);
 	thread_wait_gone(tid);
 	trimmer_wait();
 	atomic_store(&active, false);
-	wanted = false;
 	return true;
+}
+
+bool control_pause(void)
+{
+	struct visit v = visit_begin();
+	bool paused = end_thread();
+
+	visit_end(v);
+	return paused;
+}
+
+bool control_end(void)
+{
+	struct visit v = visit_begin();
+	bool paused = end_thread();
+
+	if (paused) {
+		atomic_store(&wanted, false);
+		reset_here();
+		atomic_fetch_add(&changes, 1);
+	}
+	visit_end(v);
+	return paused;
 }
 
 void control_resume(void)
 {
+	struct visit v = visit_begin();
+
+	atomic_fetch_or(&changes, 1);
 	start_thread();
+	if (!control_is_active())
+		reset_here(); /* nobody will be asked to any more */
+	atomic_fetch_add(&changes, 1);
+	visit_end(v);
 }
 
 void control_thread_ends(void)
@@ -210,7 +261,7 @@ void control_rights_changed(bool paused)
 /* In the child, whose only thread this is. What the parent had injected is in our heap too. */
 static void restart_in_child(void)
 {
-	bool follow = wanted && atomic_load(&fork_mode) == FORK_FOLLOW;
+	bool follow = control_is_wanted() && atomic_load(&fork_mode) == FORK_FOLLOW;
 
 	bulk_adopt(); /* before the connections, in which the jobs are */
 	server_forget();
@@ -220,6 +271,7 @@ static void restart_in_child(void)
 	log_forget();
 	lease_begin();
 	last_in_child();
+	atomic_store(&changes, 0);
 	atomic_store(&active, false);
 	if (follow)
 		start_thread();
@@ -283,26 +335,26 @@ static void wake_thread(void)
 
 int control_mem_alloc(size_t size)
 {
-	int saved = errno;
+	struct visit v = visit_begin();
+	int error = 0;
 
-	if (stop_refuses_host()) {
-		errno = EPERM;
-		return -1;
-	}
-	if (hand_alloc(size) < 0) {
-		errno = ENOMEM;
-		return -1;
-	}
-	if (stop_wants_watch())
+	if (stop_refuses_host())
+		error = EPERM;
+	else if (hand_alloc(size) < 0)
+		error = ENOMEM;
+	else if (stop_wants_watch() || lease_has_expired())
 		wake_thread();
-	errno = saved;
-	return 0;
+	visit_end(v);
+	if (error == 0)
+		return 0;
+	errno = error;
+	return -1;
 }
 
 void control_mem_free(void)
 {
-	int saved = errno;
+	struct visit v = visit_begin();
 
 	hand_free();
-	errno = saved;
+	visit_end(v);
 }

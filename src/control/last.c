@@ -46,6 +46,16 @@ static bool main_has_ended(void)
 	return readlink(path, target, sizeof(target)) < 0;
 }
 
+/* Only the main thread is left, this one, and the one that obeys commands; not where a thread of the host's is
+   just ending or starting that one. */
+static bool others_have_ended(void)
+{
+	unsigned changes = control_changes();
+
+	return changes % 2 == 0 && count_threads() == 2u + control_is_active() && main_has_ended() &&
+	       control_changes() == changes;
+}
+
 static void *wait_for_others(void *unused)
 {
 	uint64_t look_ns = LOOK_FIRST_NS;
@@ -53,8 +63,7 @@ static void *wait_for_others(void *unused)
 	(void)unused;
 	prctl(PR_SET_NAME, "mtpreload-exit", 0, 0, 0);
 	while (count_threads()) {
-		/* The main thread, this one, and the one that obeys commands. */
-		if (count_threads() == 2u + control_is_active() && main_has_ended()) {
+		if (others_have_ended()) {
 			pthread_sigmask(SIG_SETMASK, &main_mask, NULL);
 			exit(0);
 		}
@@ -74,7 +83,7 @@ static void main_ends(void *unused)
 	int rc;
 
 	(void)unused;
-	if (!control_is_active())
+	if (!control_is_wanted())
 		return;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &main_mask);

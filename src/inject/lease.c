@@ -18,7 +18,7 @@ _Atomic uint64_t lease_ms;
 
 static uint64_t end_ns = CLOCK_NEVER;
 static unsigned turns_over;
-static bool expired;
+static atomic_bool expired;
 
 void lease_renew(uint64_t ms)
 {
@@ -43,6 +43,11 @@ void lease_run(void)
 	expired = true;
 	log_line("the lease has expired: %" PRIu64 " bytes are taken back", budget_used());
 	reset_start();
+}
+
+bool lease_has_expired(void)
+{
+	return expired;
 }
 
 uint64_t lease_next_ns(void)

@@ -5,6 +5,7 @@
 #define MT_INJECT_LEASE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Setting: the lease that each process begins with, and that follows one which has expired; 0: none. */
@@ -20,6 +21,9 @@ void lease_begin(void);
 /* At each turn of the loop, after what clients have sent was handled and what tests and jobs have done: takes
    everything back once the lease has expired; it is off then, until something is held again, where lease_ms is set. */
 void lease_run(void);
+
+/* Has the last one expired, so that lease_run has to be called when something is held again? Any thread. */
+bool lease_has_expired(void);
 
 /* When lease_run has to be called; CLOCK_NEVER while it is off. */
 uint64_t lease_next_ns(void);

@@ -12,6 +12,10 @@ void reset_start(void);
 
 bool reset_is_running(void);
 
+/* Where our thread does not run, on another one and outside the gate: returns when everything has been taken
+   back. */
+void reset_here(void);
+
 /* After fork, in the child, once all jobs have been forgotten: one that was under way begins again. */
 void reset_adopt(void);
 

@@ -10,7 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TEXT_MAX 8192
+/* Of a file, on the stack of any of the host's threads, one at a time. */
+#define TEXT_MAX 4096
 
 static int read_file(const char *path, char *text, size_t cap)
 {
@@ -111,12 +112,18 @@ static void consider_groups(const struct cgroup_files *f, char *group, unsigned 
 	}
 }
 
+/* The process's groups for memory, by version; empty where it has none. */
+struct groups {
+	char version1[SYSTEM_PLACE_MAX], version2[SYSTEM_PLACE_MAX];
+};
+
 /* Lines of /proc/self/cgroup are ID:CONTROLLERS:PATH; version 2 has no controllers. */
-static void consider_cgroups(unsigned keep_percent, struct headroom *tightest)
+static void find_groups(struct groups *g)
 {
-	char text[TEXT_MAX], group[SYSTEM_PLACE_MAX];
+	char text[TEXT_MAX];
 	char *line, *next, *controllers, *path;
 
+	*g = (struct groups){ 0 };
 	if (read_file("/proc/self/cgroup", text, sizeof(text)) < 0)
 		return;
 	for (line = text; *line; line = next) {
@@ -125,29 +132,41 @@ static void consider_cgroups(unsigned keep_percent, struct headroom *tightest)
 			*next++ = '\0';
 		controllers = strchr(line, ':');
 		path = controllers ? strchr(controllers + 1, ':') : NULL;
-		if (!path || strlen(path + 1) >= sizeof(group))
+		if (!path || strlen(path + 1) >= SYSTEM_PLACE_MAX)
 			continue;
 		*path++ = '\0';
-		strcpy(group, path);
 		if (controllers[1] == '\0')
-			consider_groups(&version2, group, keep_percent, tightest);
+			strcpy(g->version2, path);
 		else if (strstr(controllers, "memory"))
-			consider_groups(&version1, group, keep_percent, tightest);
+			strcpy(g->version1, path);
 	}
 }
 
-int system_headroom(unsigned keep_percent, struct headroom *tightest)
+static int read_machine(struct headroom *h)
 {
 	char text[TEXT_MAX];
-	int saved = errno, rc = read_file("/proc/meminfo", text, sizeof(text));
+	int rc = read_file("/proc/meminfo", text, sizeof(text));
 
-	if (rc == 0) {
-		*tightest = (struct headroom){
+	if (rc == 0)
+		*h = (struct headroom){
 			.total_bytes = number_after(text, "MemTotal:") * 1024,
 			.available_bytes = number_after(text, "MemAvailable:") * 1024,
 			.place = "the machine",
 		};
-		consider_cgroups(keep_percent, tightest);
+	return rc;
+}
+
+int system_headroom(unsigned keep_percent, struct headroom *tightest)
+{
+	int saved = errno, rc = read_machine(tightest);
+	struct groups groups;
+
+	if (rc == 0) {
+		find_groups(&groups);
+		if (groups.version1[0])
+			consider_groups(&version1, groups.version1, keep_percent, tightest);
+		if (groups.version2[0])
+			consider_groups(&version2, groups.version2, keep_percent, tightest);
 	}
 	errno = saved;
 	return rc;
