@@ -120,7 +120,7 @@ static bool offer_environment(const struct search *s, const struct buf *environm
 
 	if (offer_fixed(s, proc_env(environment, "MTPRELOAD_SOCKET")))
 		return true;
-	rundir_name(s->p->inner, name);
+	rundir_name(s->p->inner, 1, name);
 	for (int i = 0; rundir_candidate(&env, i, s->p->uid, &dir); i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir.path, name);
 		if (dir.path[0] && offer(s, path))
@@ -132,18 +132,16 @@ static bool offer_environment(const struct search *s, const struct buf *environm
 /* The kernel keeps the path that was bound: the name with a dot in front. */
 static bool offer_bound(const struct search *s, struct buf *list)
 {
-	char name[RUNDIR_NAME_MAX], path[FIND_PATH_MAX];
-	char *rest = list->data, *line, *bound, *base;
+	char path[FIND_PATH_MAX], *rest = list->data, *line, *bound, *base;
 
-	rundir_name(s->p->inner, name);
 	while ((line = strsep(&rest, "\n"))) {
 		bound = strchr(line, '/');
 		if (!bound)
 			continue;
 		base = strrchr(bound, '/') + 1;
-		if (*base != '.' || strcmp(base + 1, name) != 0)
+		if (*base != '.' || rundir_pid(base) != s->p->inner)
 			continue;
-		snprintf(path, sizeof(path), "%.*s%s", (int)(base - bound), bound, name);
+		snprintf(path, sizeof(path), "%.*s%s", (int)(base - bound), bound, base + 1);
 		if (offer(s, path))
 			return true;
 	}

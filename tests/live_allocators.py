@@ -89,7 +89,7 @@ def all_parts():
         path = path_of(package)
         print(f"behind us: {path}", flush=True)
         yield part([os.path.join(BUILD, "tests", "unit")], LD_PRELOAD=path, CK_VERBOSITY="minimal")
-        for script in ("host", "host_life", "host_rights", "return"):
+        for script in ("host", "host_life", "host_namespaces", "host_rights", "return"):
             yield part([sys.executable, f"tests/{script}_test.py"], MT_BEHIND=path)
         yield part([sys.executable, "tests/live_allocators.py"], MT_BEHIND=path)
 

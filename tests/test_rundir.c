@@ -19,13 +19,19 @@ START_TEST(names_give_their_pid_back)
 	char name[RUNDIR_NAME_MAX], hidden[RUNDIR_NAME_MAX + 1];
 
 	for (size_t i = 0; i < COUNT(pids); i++) {
-		rundir_name(pids[i], name);
-		snprintf(hidden, sizeof(hidden), ".%s", name);
-		ck_assert_int_eq(rundir_pid(name), pids[i]);
-		ck_assert_int_eq(rundir_pid(hidden), pids[i]);
+		static const unsigned nths[] = { 1, 2, UINT32_MAX };
+
+		for (size_t n = 0; n < COUNT(nths); n++) {
+			rundir_name(pids[i], nths[n], name);
+			snprintf(hidden, sizeof(hidden), ".%s", name);
+			ck_assert_int_eq(rundir_pid(name), pids[i]);
+			ck_assert_int_eq(rundir_pid(hidden), pids[i]);
+		}
 	}
-	rundir_name(42, name);
+	rundir_name(42, 1, name);
 	ck_assert_str_eq(name, "mtpreload.42.sock");
+	rundir_name(42, 2, name);
+	ck_assert_str_eq(name, "mtpreload.42.2.sock");
 }
 END_TEST
 
@@ -37,6 +43,8 @@ START_TEST(other_names_are_not_ours)
 		"mtpreload.1x.sock", "mtpreload.1.sockx", "mtpreload.1.sock.", "mtpreload.1",
 		"mtpreload.1.SOCK", "xmtpreload.1.sock", "..mtpreload.1.sock",
 		"mtpreload.2147483648.sock", "mtpreload.99999999999999999999.sock", "STOP",
+		"mtpreload.1.0.sock", "mtpreload.1.1.sock", "mtpreload.1.02.sock", "mtpreload.1.+2.sock",
+		"mtpreload.1.2.3.sock", "mtpreload.1.4294967296.sock", "mtpreload.1..sock", "mtpreload.1.2",
 	};
 
 	for (size_t i = 0; i < COUNT(names); i++)
@@ -185,9 +193,9 @@ START_TEST(prune_removes_what_is_dead_and_keeps_what_lives)
 
 	unit_directory(top);
 	dir_fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	rundir_name(dead_pid(), gone);
-	rundir_name(dead_pid(), alive); /* the pid of another namespace is unknown here too */
-	rundir_name(getpid(), mine);
+	rundir_name(dead_pid(), 1, gone);
+	rundir_name(dead_pid(), 1, alive); /* the pid of another namespace is unknown here too */
+	rundir_name(getpid(), 1, mine);
 	snprintf(binding, sizeof(binding), ".%s", gone);
 	close(make_socket(top, dir_fd, gone));
 	close(make_socket(top, dir_fd, mine));
@@ -230,7 +238,7 @@ START_TEST(every_socket_name_is_visited_until_told_to_stop)
 	unit_directory(top);
 	dir_fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	for (pid_t pid = 1; pid <= 500; pid++) { /* more than one reading of the directory */
-		rundir_name(pid, name);
+		rundir_name(pid, 1, name);
 		close(openat(dir_fd, name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	}
 	close(openat(dir_fd, "STOP", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
@@ -258,7 +266,7 @@ START_TEST(long_path_is_reached_through_proc)
 	snprintf(path, sizeof(path), "%s/%s", top, deep);
 	ck_assert_int_eq(mkdir(path, 0700), 0);
 	dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	rundir_name(getpid(), name);
+	rundir_name(getpid(), 1, name);
 	fd = make_socket(path, dir_fd, name);
 	ck_assert(exists(dir_fd, name));
 	ck_assert_int_eq(rundir_address(path, dir_fd, name, &address), 0);

@@ -80,24 +80,30 @@ int rundir_open(const struct rundir *dir)
 	return rc;
 }
 
-void rundir_name(pid_t pid, char name[RUNDIR_NAME_MAX])
+void rundir_name(pid_t pid, unsigned nth, char name[RUNDIR_NAME_MAX])
 {
-	snprintf(name, RUNDIR_NAME_MAX, PREFIX "%d" SUFFIX, (int)pid);
+	if (nth > 1)
+		snprintf(name, RUNDIR_NAME_MAX, PREFIX "%d.%u" SUFFIX, (int)pid, nth);
+	else
+		snprintf(name, RUNDIR_NAME_MAX, PREFIX "%d" SUFFIX, (int)pid);
 }
 
 pid_t rundir_pid(const char *name)
 {
-	char again[RUNDIR_NAME_MAX];
+	char again[RUNDIR_NAME_MAX], *end;
+	unsigned long nth = 1;
 	long pid;
 
 	if (*name == '.')
 		name++;
 	if (strncmp(name, PREFIX, strlen(PREFIX)) != 0)
 		return 0;
-	pid = strtol(name + strlen(PREFIX), NULL, 10);
-	if (pid <= 0 || pid > INT32_MAX)
+	pid = strtol(name + strlen(PREFIX), &end, 10);
+	if (*end == '.' && end[1] >= '0' && end[1] <= '9')
+		nth = strtoul(end + 1, NULL, 10);
+	if (pid <= 0 || pid > INT32_MAX || nth > UINT32_MAX)
 		return 0;
-	rundir_name((pid_t)pid, again);
+	rundir_name((pid_t)pid, (unsigned)nth, again);
 	return strcmp(name, again) == 0 ? (pid_t)pid : 0;
 }
 

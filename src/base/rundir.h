@@ -36,9 +36,10 @@ bool rundir_candidate(const struct rundir_env *env, int index, uid_t uid, struct
    A descriptor, or -errno. */
 int rundir_open(const struct rundir *dir);
 
-/* "mtpreload.PID.sock", and back; 0 where the name is another. While a socket is bound and not
+/* "mtpreload.PID.sock", or with ".NTH" behind the pid from the second on: processes of several pid namespaces may
+   have one pid and one directory. And back to the pid; 0 where the name is another. While a socket is bound and not
    yet listening its name has a dot in front, which rundir_pid accepts too. */
-void rundir_name(pid_t pid, char name[RUNDIR_NAME_MAX]);
+void rundir_name(pid_t pid, unsigned nth, char name[RUNDIR_NAME_MAX]);
 pid_t rundir_pid(const char *name);
 
 /* The address of `name` in the open directory `dir_fd`: through /proc where the path is longer

@@ -63,7 +63,8 @@ static bool is_live(int dir_fd, const char *name)
 	struct sockaddr_un address;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	bool live = fd >= 0 && rundir_address(dir.path, dir_fd, name, &address) == 0 &&
-		    connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+		    (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ||
+		     errno == EAGAIN); /* with many in its queue */
 
 	if (fd >= 0)
 		close(fd);
@@ -115,6 +116,18 @@ static int bind_in(int dir_fd, const char *name)
 	return -EIO;
 }
 
+/* A process of another pid namespace may answer under our pid's name. */
+#define NAMES_MAX 1000
+
+static void choose_name(int dir_fd, char name[RUNDIR_NAME_MAX])
+{
+	unsigned nth = 0;
+
+	do
+		rundir_name(getpid(), ++nth, name);
+	while (nth < NAMES_MAX && is_live(dir_fd, name));
+}
+
 static int open_in_rundir(void)
 {
 	char name[RUNDIR_NAME_MAX];
@@ -123,7 +136,7 @@ static int open_in_rundir(void)
 	if (dir_fd < 0)
 		return dir_fd;
 	rundir_prune(dir.path, dir_fd);
-	rundir_name(getpid(), name);
+	choose_name(dir_fd, name);
 	fd = bind_in(dir_fd, name);
 	close(dir_fd);
 	return fd;

@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Hosts in namespaces and roots of their own: they come in as without the library, and obey there too."""
+
+import json
+import os
+import socket
+import subprocess
+
+from harness import (BEHIND, LIB, MIB, MTCTL, PATIENCE_S, PIPES, Client, Place, Program, equal, fact, mtctl, near, resident,
+                     run_facts, value, victim, wait_for, without_library)
+from victims import obeys, outcome, same_with_and_without
+
+CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID = 0x20000, 0x10000000, 0x20000000
+
+
+def abstract(pid):
+    return f"\0mtpreload.{pid}"
+
+
+def connects(path):
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+            return True
+        except ConnectionRefusedError:
+            return False
+
+
+@fact
+def calls_that_want_a_single_thread_are_granted():
+    code, out, _ = same_with_and_without(victim("alone"), line="\n")
+    equal(code, 0)
+    assert "lives on: done" in out, out
+
+
+@fact
+def a_host_in_a_new_user_namespace_obeys_whom_it_can_tell_apart():
+    with Place() as place, Program(["unshare", "-Ur", "sh", "-c", "echo ready; read line"],
+                                   env=place.environment(), **PIPES) as host:
+        equal(host.hear(), "ready\n")
+        if os.getuid() == 0:
+            obeys(place.wait_socket(host.pid))
+        host.tell()
+        equal(host.finish(), ("", 0))
+        equal(place.names(), [])
+
+
+@fact
+def an_unmapped_user_is_nobody_we_obey():
+    with Place() as place, Program([victim("alone")], env=place.environment(), **PIPES) as host:
+        while host.hear() != "lives on: done\n":
+            pass
+        # Its directory may not be ours any more in there, so the name may be either.
+        path = wait_for(lambda: os.path.exists(place.socket(host.pid)) and place.socket(host.pid) or
+                        connects(abstract(host.pid)) and abstract(host.pid), "its name")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(PATIENCE_S)
+            client.connect(path)
+            try:
+                client.sendall(b"mt.mem_used\n")
+                equal(client.recv(100), b"")
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+        host.tell()
+        equal(host.finish(), ("", 0))
+
+
+@fact
+def a_host_and_its_child_obey_where_children_are_to_have_another_pid_namespace():
+    """The kernel then lets the host have no more threads, so that it keeps the one of ours that it has; or, where
+    that would be in the way, has none. Its child, the first one in there, may have some."""
+    alone = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUSER
+    for flags in (CLONE_NEWPID, CLONE_NEWPID | CLONE_NEWNS, alone) if os.getuid() == 0 else ():
+        script = (f"import ctypes, os, sys\nsys.stdin.readline()\nassert ctypes.CDLL(None).unshare({flags}) == 0\n"
+                  "if os.fork() == 0:\n    print('child', flush=True)\n    sys.stdin.readline()\n    os._exit(0)\n"
+                  "print(os.wait()[1], flush=True)\n")
+        with Place() as place, Program(["/usr/bin/python3", "-c", script], env=place.environment(), **PIPES) as host:
+            path = place.wait_socket(host.pid)
+            obeys(path)
+            before = resident(host.pid)
+            mtctl(path, "mt.mem_alloc", "50m")
+            host.tell()
+            equal(host.hear(), "child\n")
+            path = place.wait_socket(1)
+            if flags == alone:
+                near(resident(host.pid), before, 8 * MIB, "taken back, since nobody can ask for it any more")
+            if flags != alone:  # where there are no users, nobody can be told apart
+                obeys(path)
+                obeys(place.socket(host.pid))
+            host.tell()
+            equal(host.hear(), "0\n")
+            equal(host.finish(), ("", 0))
+            equal(place.names(), [])
+
+
+@fact
+def processes_of_one_pid_in_one_directory_have_a_name_each():
+    """As those of containers that share a volume."""
+    if os.getuid() != 0:
+        return
+    inside = ["unshare", "-pf", "--kill-child", "env", f"LD_PRELOAD={LIB}", "sleep", "1000"]
+    with Place() as place:
+        env = {**place.environment(), "LD_PRELOAD": ""}
+        with Program(inside, env=env):
+            first = place.wait_socket(1)
+            with Program(inside, env=env):
+                second = wait_for(lambda: [name for name in place.names() if name == "mtpreload.1.2.sock"],
+                                  "the second one's name")[0]
+                mtctl(first, "mt.mem_alloc", "1m")
+                equal(value(os.path.join(place.run, second), "mt.mem_used"), 0)
+                listed = subprocess.run([MTCTL, "ls", "-j"], env=env, capture_output=True, check=True).stdout
+                held = {i["socket"]: i["held"] for i in json.loads(listed) if i["socket"].startswith(place.run)}
+                equal(held, {first: MIB, os.path.join(place.run, second): 0})
+
+
+@fact
+def what_is_held_survives_a_change_of_namespace():
+    with Place() as place, Program(["/usr/bin/python3", "-c",
+                                    "import ctypes, sys\nlibc = ctypes.CDLL(None)\nsys.stdin.readline()\n"
+                                    "print(libc.unshare(0x20000), flush=True)\nsys.stdin.readline()\n"],
+                                   env=place.environment(), **PIPES) as host:
+        with Client(place.wait_socket(host.pid)) as client:
+            client.call("mt.mem_alloc", "5m")
+            test = client.call("mt.mem_test_start", "1k", "1k", "1m", 1, 1, "1h")
+            host.tell()
+            equal(host.hear(), "0\n")
+            equal(client.socket.recv(10), b"", "its clients have to connect again")
+        with Client(place.wait_socket(host.pid)) as client:
+            before = client.call("mt.mem_test_list", test)[0]["allocations"]
+            wait_for(lambda: client.call("mt.mem_test_list", test)[0]["allocations"] > before,
+                     "the test to go on")
+            assert client.call("mt.reset") >= 5 * MIB
+        host.tell()
+        equal(host.finish(), ("", 0))
+        equal(place.names(), [])
+
+
+@fact
+def a_host_in_an_empty_root_has_an_abstract_name():
+    if os.getuid() != 0:
+        return
+    with Place() as place:
+        root = os.path.join(place.path, "root")
+        os.mkdir(root)
+        equal(outcome([victim("chroot"), root], without_library()), (0, "in an empty root\n", ""))
+        with Program([victim("chroot"), root], env=place.environment(), **PIPES) as host:
+            equal(host.hear(), "in an empty root\n")
+            wait_for(lambda: connects(abstract(host.pid)), "its abstract name")
+            equal(obeys(abstract(host.pid)), host.pid)
+            with Client(abstract(host.pid)) as client:
+                equal(client.call("mt.info")["socket"], f"@mtpreload.{host.pid}")
+            equal(host.finish(), ("", 0))
+        equal((place.names(), os.listdir(root)), ([], []))
+        assert not connects(abstract(host.pid))
+
+
+@fact
+def where_nothing_can_be_written_the_name_is_abstract():
+    """The library starts there, from a copy, since it may itself be below what is covered."""
+    script = ("set -e; mount -t tmpfs none /run; cp $1 /run/; mount -o remount,ro /run; "
+              "mount -t tmpfs -o ro none /tmp; "
+              "exec env LD_PRELOAD=\"/run/libmtpreload.so $2\" sh -c 'echo ready; read line; exit 4'")
+    if os.getuid() != 0:
+        return
+    env = {k: v for k, v in without_library().items()
+           if k not in ("XDG_RUNTIME_DIR", "RUNTIME_DIRECTORY")}
+    with Program(["unshare", "-m", "sh", "-c", script, "sh", LIB, BEHIND or ""], env=env,
+                 **PIPES) as host:
+        equal(host.hear(), "ready\n")
+        wait_for(lambda: connects(abstract(host.pid)), "its abstract name")
+        equal(obeys(abstract(host.pid)), host.pid)
+        name = f"@mtpreload.{host.pid}"
+        mtctl(name, "mt.mem_alloc", "1m")
+        equal(value(name, "mt.mem_used"), MIB)
+        equal(value(name, "mt.info")["socket"], name)
+        mtctl(name, "mt.reset")
+        host.tell()
+        equal(host.finish(), ("", 4))
+    assert not connects(abstract(host.pid))
+
+
+run_facts()
