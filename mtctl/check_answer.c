@@ -9,29 +9,20 @@
 #include "base/clock.h"
 #include "call.h"
 #include "check.h"
+#include "filter.h"
 #include "place.h"
 
 #define ANSWER_NS (2 * NS_PER_S)
 #define BIND_TRIES 20
 #define BIND_WAIT_NS (50 * NS_PER_MS)
 
-/* More filters than its parent has: it has installed one itself, and put it on our thread as well,
-   which then looks for clients under it. */
 static enum level filter(struct subject *s, struct buf *text)
 {
-	struct buf parent = { 0 };
-	long own = proc_field(s->status.data, "\nSeccomp_filters:\t", false), above = 0;
-
-	if (proc_field(s->status.data, "\nSeccomp:\t", false) != 2)
+	if (!filter_may_kill(s->proc.pid))
 		return LEVEL_NONE;
-	if (proc_file(s->proc.parent, "status", &parent) == 0)
-		above = proc_field(parent.data, "\nSeccomp_filters:\t", false);
-	buf_free(&parent);
-	if (own <= above)
-		return LEVEL_NONE; /* a container's, as a rule, which refuses and does not kill */
 	s->untouchable = true;
-	buf_str(text, "it has a seccomp filter of its own: one that kills, and was put on all threads (TSYNC), "
-		      "can end it when a client connects; so it was not asked anything");
+	buf_str(text, "it has a seccomp filter that may be its own: one that kills, and was put on all threads "
+		      "(TSYNC), can end it when a client connects; so it was not asked anything");
 	return LEVEL_NOTE;
 }
 

@@ -10,6 +10,8 @@
 #include "inside.h"
 #include "library.h"
 #include "place.h"
+#include "prune.h"
+#include "shun.h"
 
 static enum level library(struct subject *s, struct buf *text)
 {
@@ -63,7 +65,7 @@ static enum level directories(struct subject *s, struct buf *text)
 
 static enum level stale(struct subject *s, struct buf *text)
 {
-	int removed = find_prune();
+	int removed = prune_dirs();
 
 	(void)s;
 	if (!removed)
@@ -74,6 +76,7 @@ static enum level stale(struct subject *s, struct buf *text)
 
 struct names {
 	struct buf *text, scratch;
+	struct instances shunned;
 	const char *dir;
 };
 
@@ -88,6 +91,8 @@ static bool try_name(void *context, const char *name, pid_t pid)
 	if (n->text->failed || *name == '.' || proc_has_library(pid, &n->scratch) == 1)
 		return true;
 	snprintf(path, sizeof(path), "%s/%s", n->dir, name);
+	if (shun_of(&n->shunned, path, pid))
+		return true;
 	rc = link_probe(path, &peer);
 	if (rc == -EAGAIN || (rc == 0 && proc_has_library(peer, &n->scratch) != 0))
 		return true;
@@ -112,7 +117,9 @@ static enum level unreachable(struct subject *s, struct buf *text)
 	struct names n = { .text = text };
 
 	(void)s;
+	shun_find(&n.shunned, 0);
 	place_each_dir(try_dir, &n);
+	find_free(&n.shunned);
 	buf_free(&n.scratch);
 	return text->len ? LEVEL_NOTE : LEVEL_NONE;
 }

@@ -11,9 +11,10 @@
 
 #include "link.h"
 #include "place.h"
+#include "shun.h"
 
 struct finder {
-	struct instances *found;
+	struct instances *found, shunned;
 	pid_t only;       /* 0: all */
 	pid_t only_inner; /* its pid in names */
 	struct proc p;    /* the process that is being looked into */
@@ -34,6 +35,12 @@ bool find_is_refused(const struct instance *i, const void *unused)
 	return (i->trouble == -EACCES || i->trouble == -EPERM) && *i->proc.name;
 }
 
+bool find_is_shunned(const struct instance *i, const void *unused)
+{
+	(void)unused;
+	return i->trouble == FIND_SHUNNED;
+}
+
 static struct instance *by_pid(struct instances *found, pid_t pid)
 {
 	for (size_t i = 0; i < found->count; i++)
@@ -42,7 +49,7 @@ static struct instance *by_pid(struct instances *found, pid_t pid)
 	return NULL;
 }
 
-static struct instance *append(struct instances *found)
+struct instance *find_append(struct instances *found)
 {
 	if (found->count == found->room) {
 		size_t room = found->room ? 2 * found->room : 16;
@@ -64,7 +71,7 @@ static void add(struct instances *found, const struct instance *new)
 	if (old && (!old->trouble || new->trouble))
 		return;
 	if (!old)
-		old = append(found);
+		old = find_append(found);
 	if (old)
 		*old = *new;
 }
@@ -95,11 +102,16 @@ static bool try_entry(void *context, const char *name, pid_t pid)
 {
 	struct finder *f = context;
 	char path[FIND_PATH_MAX];
+	struct instance *shunned;
 
-	if (*name != '.' && (!f->only || pid == f->only_inner || pid == f->only)) {
-		snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+	if (*name == '.' || (f->only && pid != f->only_inner && pid != f->only))
+		return true;
+	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+	shunned = shun_of(&f->shunned, path, pid);
+	if (!shunned)
 		try_name(f, path, pid);
-	}
+	else if (!*shunned->socket)
+		strcpy(shunned->socket, path); /* of another user's, who has not told us */
 	return true;
 }
 
@@ -116,6 +128,9 @@ static bool try_place(void *context, const char *path)
 	struct finder *f = context;
 	struct instance new = { .proc = f->p };
 
+	/* A second process with the same MTPRELOAD_SOCKET. */
+	if (shun_of(&f->shunned, path, 0))
+		return false;
 	snprintf(new.socket, sizeof(new.socket), "%s", path);
 	new.trouble = link_probe(path, &new.peer);
 	if (new.trouble == -EAGAIN)
@@ -135,7 +150,7 @@ static void search_process(void *context, pid_t pid)
 	struct finder *f = context;
 	struct instance *known = by_pid(f->found, pid);
 
-	if ((known && !known->trouble) || pid == getpid())
+	if ((known && !known->trouble) || pid == getpid() || by_pid(&f->shunned, pid))
 		return;
 	if (proc_has_library(pid, &f->scratch) == 1 && proc_read(pid, &f->p))
 		place_each_socket(&f->p, try_place, f);
@@ -148,6 +163,14 @@ static int by_number(const void *a, const void *b)
 	return (x->proc.pid > y->proc.pid) - (x->proc.pid < y->proc.pid);
 }
 
+/* Whoever asks for one process is not shown others. */
+static void add_shunned(struct finder *f)
+{
+	for (size_t i = 0; !f->only && i < f->shunned.count; i++)
+		add(f->found, &f->shunned.at[i]);
+	find_free(&f->shunned);
+}
+
 void find_instances(struct instances *found, pid_t pid)
 {
 	struct finder f = { .found = found, .only = pid };
@@ -156,11 +179,13 @@ void find_instances(struct instances *found, pid_t pid)
 		proc_read(pid, &f.p);
 		f.only_inner = f.p.inner;
 	}
+	shun_find(&f.shunned, pid);
 	place_each_dir(search_dir, &f);
 	if (pid)
 		search_process(&f, pid);
 	else
 		proc_each(search_process, &f);
+	add_shunned(&f);
 	buf_free(&f.scratch);
 	if (found->count)
 		qsort(found->at, found->count, sizeof(*found->at), by_number);
@@ -168,7 +193,7 @@ void find_instances(struct instances *found, pid_t pid)
 
 void find_socket(struct instances *found, const char *path)
 {
-	struct instance *i = append(found);
+	struct instance *i = find_append(found);
 
 	if (!i)
 		return;
@@ -179,19 +204,6 @@ void find_socket(struct instances *found, const char *path)
 		i->trouble = 0;
 	if (!i->peer || !proc_read(i->peer, &i->proc))
 		i->proc = (struct proc){ .name = "unknown" };
-}
-
-static void prune(void *context, const char *dir, int dir_fd)
-{
-	*(int *)context += rundir_prune(dir, dir_fd);
-}
-
-int find_prune(void)
-{
-	int removed = 0;
-
-	place_each_dir(prune, &removed);
-	return removed;
 }
 
 void find_keep(struct instances *found, bool (*keep)(const struct instance *i, const void *what),

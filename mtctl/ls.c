@@ -13,6 +13,7 @@
 #include "layout.h"
 #include "link.h"
 #include "out.h"
+#include "prune.h"
 #include "target.h"
 
 #define ANSWER_NS NS_PER_S
@@ -32,7 +33,7 @@ static void ask(struct row *r)
 {
 	struct buf request = { 0 };
 
-	if (find_is_refused(r->at, NULL))
+	if (r->at->trouble)
 		return;
 	call_simple(&request, "mt.info");
 	call_simple(&request, "mt.status");
@@ -63,7 +64,7 @@ static void hear(struct row *r)
 	struct answer info, status;
 	struct json v;
 
-	if (find_is_refused(r->at, NULL))
+	if (r->at->trouble)
 		return;
 	if (r->asked && next_answer(r, &info)) {
 		r->uptime_s = number(info.result, "uptime_s");
@@ -105,6 +106,8 @@ typedef char cells[COLUMNS][CELL_MAX];
 /* Why there is nothing to show of it but what /proc knows. */
 static const char *silence(const struct row *r)
 {
+	if (find_is_shunned(r->at, NULL))
+		return "filter";
 	return find_is_refused(r->at, NULL) ? "no permission" : "not answering";
 }
 
@@ -119,7 +122,7 @@ static void fill(const struct row *r, cells c)
 	snprintf(c[4], CELL_MAX, "-");
 	snprintf(c[5], CELL_MAX, "%s", silence(r));
 	snprintf(c[6], CELL_MAX, "-");
-	snprintf(c[7], CELL_MAX, "%s", r->at->socket);
+	snprintf(c[7], CELL_MAX, "%s", *r->at->socket ? r->at->socket : "-");
 	if (!r->answered)
 		return;
 	ago(r->uptime_s, c[4]);
@@ -185,7 +188,8 @@ static void add_object(struct buf *b, const struct row *r)
 	} else {
 		add_text(b, "error", silence(r));
 	}
-	add_text(b, "socket", r->at->socket);
+	if (*r->at->socket)
+		add_text(b, "socket", r->at->socket);
 	buf_char(b, '}');
 }
 
@@ -228,7 +232,7 @@ int ls_run(const struct options *o, int count, char **words)
 
 	if (count > 1)
 		return out_error(CTL_USAGE, "'%s' is too much: ls takes -p, -n or -s", words[1]);
-	find_prune();
+	prune_dirs();
 	status = target_list(o, &found);
 	if (status == CTL_DONE)
 		status = show(o, &found);

@@ -179,6 +179,32 @@ void proc_each_thread(pid_t pid, bool (*each)(void *context, pid_t pid, pid_t th
 	closedir(dir);
 }
 
+struct search {
+	struct buf name;
+	pid_t found;
+};
+
+static bool is_not_ours(void *context, pid_t pid, pid_t thread)
+{
+	struct search *s = context;
+	char file[48];
+
+	snprintf(file, sizeof(file), "task/%d/comm", (int)thread);
+	/* The first one has its name from the program. */
+	if (thread != pid && proc_file(pid, file, &s->name) == 0 && strcmp(s->name.data, "mtpreload\n") == 0)
+		s->found = thread;
+	return !s->found;
+}
+
+pid_t proc_our_thread(pid_t pid)
+{
+	struct search s = { .found = 0 };
+
+	proc_each_thread(pid, is_not_ours, &s);
+	buf_free(&s.name);
+	return s.found;
+}
+
 void proc_each(void (*each)(void *context, pid_t pid), void *context)
 {
 	DIR *dir = opendir("/proc");

@@ -48,9 +48,9 @@ static int ask_one(struct link *l, const struct instance *at, const struct optio
 {
 	const char *line;
 	size_t len;
-	int rc = 0;
+	int rc = at->trouble; /* with --all some are only named */
 
-	if (l->fd < 0)
+	if (rc == 0 && l->fd < 0)
 		rc = link_open(l, at->socket, at->proc.pid, o->patience);
 	if (rc == 0)
 		rc = link_send(l, request->data, request->len);

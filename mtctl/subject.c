@@ -139,18 +139,6 @@ static void read_program(struct subject *s)
 	snprintf(s->file, sizeof(s->file), "%.*s", n > 0 ? (int)n : 0, path);
 }
 
-static bool is_not_ours(void *context, pid_t pid, pid_t thread)
-{
-	struct subject *s = context;
-	char file[48];
-	struct buf name = { 0 };
-
-	snprintf(file, sizeof(file), "task/%d/comm", (int)thread);
-	s->has_thread = proc_file(pid, file, &name) == 0 && strcmp(name.data, "mtpreload\n") == 0;
-	buf_free(&name);
-	return !s->has_thread;
-}
-
 int subject_process(struct subject *s, pid_t pid, bool *has_library)
 {
 	char through[PATH_MAX + 64];
@@ -162,7 +150,7 @@ int subject_process(struct subject *s, pid_t pid, bool *has_library)
 	if (rc < 0)
 		return rc == -ENOENT || rc == -ESRCH ? -ESRCH : -EACCES;
 	*has_library = rc == 1;
-	proc_each_thread(pid, is_not_ours, s);
+	s->has_thread = proc_our_thread(pid) != 0;
 	if (proc_file(pid, "environ", &s->environment) == 0)
 		read_preload(s);
 	read_program(s);

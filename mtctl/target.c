@@ -55,6 +55,11 @@ int target_error(const struct instance *i, int rc, pid_t peer, const struct opti
 		return out_error(CTL_UNREACHABLE,
 				 "no permission for %s (run mtctl as the user of the process, or as root)",
 				 i->socket);
+	case -FIND_SHUNNED:
+		return out_error(CTL_UNREACHABLE,
+				 "%s has a seccomp filter that may end it as soon as a client connects, so it "
+				 "was not asked (-p %d asks it, at that risk)",
+				 who, (int)i->proc.pid);
 	case EPROTO:
 		return out_error(CTL_UNREACHABLE, "what listens on %s does not speak JSON-RPC",
 				 i->socket);
@@ -67,15 +72,21 @@ int target_error(const struct instance *i, int rc, pid_t peer, const struct opti
 /* Another user's instances count: whoever names one is told so, and it is somebody's parent or sibling. */
 static bool is_there(const struct instance *i, const void *unused)
 {
-	return find_is_usable(i, unused) || find_is_refused(i, unused);
+	return find_is_usable(i, unused) || find_is_refused(i, unused) || find_is_shunned(i, unused);
 }
 
-/* "12 sleep, 40 python3", the first ones of many. */
+/* Those that are not asked count: to take the only other one would be a guess. */
+static bool is_candidate(const struct instance *i, const void *unused)
+{
+	return find_is_usable(i, unused) || find_is_shunned(i, unused);
+}
+
+/* "12 sleep, 40 python3 (filter)", the first ones of many. */
 static void list(struct buf *b, const struct instances *found)
 {
 	for (size_t i = 0; i < found->count && i < LISTED_MAX; i++)
-		buf_printf(b, "%s%d %s", i ? ", " : "", (int)found->at[i].proc.pid,
-			   found->at[i].proc.name);
+		buf_printf(b, "%s%d %s%s", i ? ", " : "", (int)found->at[i].proc.pid,
+			   found->at[i].proc.name, find_is_shunned(&found->at[i], NULL) ? " (filter)" : "");
 	if (found->count > LISTED_MAX)
 		buf_printf(b, " and %zu more (mtctl ls)", found->count - LISTED_MAX);
 	buf_add(b, "", 1);
@@ -235,9 +246,9 @@ int target_choose(const struct options *o, struct instances *chosen)
 		find_instances(chosen, 0);
 	if (status != CTL_DONE)
 		return status;
-	if (!any(chosen, find_is_usable, NULL))
+	if (!any(chosen, is_candidate, NULL))
 		return refuse_none(chosen, o);
-	find_keep(chosen, find_is_usable, NULL);
+	find_keep(chosen, is_candidate, NULL);
 	if (chosen->count > 1 && !o->all)
 		return refuse_several(chosen, o->name);
 	return CTL_DONE;

@@ -7,7 +7,8 @@
 #include "find.h"
 
 /* Finds what -p, -n, -s and --all name, else the only instance there is. CTL_DONE with at least
-   one in `chosen`, which the caller frees; else the error has been said. */
+   one in `chosen`, which the caller frees; one with a trouble is to be named only (target_error). Else the
+   error has been said. */
 int target_choose(const struct options *o, struct instances *chosen);
 
 /* As above, but any number will do, even none where none was named. */

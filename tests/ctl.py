@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the tests of mtctl share: running it, servers that answer what a test wants, a corner of the
-machine in which no instance runs but the test's own, and what doctor finds."""
+machine in which no instance runs but the test's own, seccomp filters, and what doctor finds."""
 
 import json
 import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -183,6 +184,30 @@ def request_for(*words):
     with Server(result_of("null")) as server:
         says(run("-s", server.path, *words), 0)
         return server.received
+
+
+ALLOW, REFUSE, KILL = 0x7fff0000, 0x00050001, 0x80000000
+
+
+def bpf(action, *calls):
+    """A seccomp filter that does this to some calls."""
+    code = [struct.pack("=HBBI", 0x20, 0, 0, 0)]
+    for left, call in enumerate(reversed(calls)):
+        code.insert(1, struct.pack("=HBBI", 0x15, left + 1, 0, call))
+    code += [struct.pack("=HBBI", 6, 0, 0, ALLOW), struct.pack("=HBBI", 6, 0, 0, action)]
+    return b"".join(code)
+
+
+INSTALL = """
+import ctypes, sys
+def install(code, tsync):
+    class Program(ctypes.Structure):
+        _fields_ = [("count", ctypes.c_ushort), ("code", ctypes.c_char_p)]
+    libc = ctypes.CDLL("libc.so.6", use_errno=True)  # goes past the library's own syscall
+    libc.prctl(38, 1, 0, 0, 0)
+    program = Program(len(code) // 8, code)
+    assert libc.syscall(317, 1, tsync, ctypes.byref(program)) == 0, ctypes.get_errno()
+"""
 
 
 def findings(*words, status, **options):

@@ -10,12 +10,11 @@ import resource
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 
-from ctl import (NOBODY, SLEEP, Server, alone, as_root, clean, findings, freeze, here, host,
-                 isolate, path_of, problem, process, run, says, started)
+from ctl import (INSTALL, KILL, NOBODY, REFUSE, SLEEP, Server, alone, as_root, bpf, clean, findings, freeze,
+                 here, host, isolate, path_of, problem, process, run, says, started)
 from harness import BUILD, LIB, MTCTL, Place, Program, equal, fact, pid_lives, run_facts, wait_for
 
 isolate()
@@ -99,30 +98,6 @@ def a_library_that_the_loader_trusts_does_nothing_with_more_rights():
         with Program(["unshare", "--mount", "sh", "-c", script], env=clean()) as run_:
             wait_for(lambda: os.readlink(f"/proc/{run_.pid}/exe") == program, "exec")
             problem("secure", "the library does nothing there", of=[run_.pid])
-
-
-ALLOW, REFUSE, KILL = 0x7fff0000, 0x00050001, 0x80000000
-
-
-def bpf(action, *calls):
-    """A seccomp filter that does this to some calls."""
-    code = [struct.pack("=HBBI", 0x20, 0, 0, 0)]
-    for left, call in enumerate(reversed(calls)):
-        code.insert(1, struct.pack("=HBBI", 0x15, left + 1, 0, call))
-    code += [struct.pack("=HBBI", 6, 0, 0, ALLOW), struct.pack("=HBBI", 6, 0, 0, action)]
-    return b"".join(code)
-
-
-INSTALL = """
-import ctypes, sys
-def install(code, tsync):
-    class Program(ctypes.Structure):
-        _fields_ = [("count", ctypes.c_ushort), ("code", ctypes.c_char_p)]
-    libc = ctypes.CDLL("libc.so.6", use_errno=True)  # goes past the library's own syscall
-    libc.prctl(38, 1, 0, 0, 0)
-    program = Program(len(code) // 8, code)
-    assert libc.syscall(317, 1, tsync, ctypes.byref(program)) == 0, ctypes.get_errno()
-"""
 
 
 @fact

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Seccomp filters that a client's coming could set off. */
+#ifndef MT_CTL_FILTER_H
+#define MT_CTL_FILTER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Is the library's thread behind a filter that the process may have put on it while it ran? Such a one
+   may kill, at the thread's accept. One that was there before the process began is harmless: the thread has opened
+   its socket behind it. False where it has no such thread. Asks nothing but /proc. */
+bool filter_may_kill(pid_t pid);
+
+#endif

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Removes the names that dead processes have left. */
+#ifndef MT_CTL_PRUNE_H
+#define MT_CTL_PRUNE_H
+
+/* Those in the directories that place_each_dir knows; how many were removed. */
+int prune_dirs(void);
+
+#endif
