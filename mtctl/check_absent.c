@@ -22,7 +22,7 @@ static bool asks_for_it(pid_t pid, struct buf *environment)
 				    proc_env(environment, "LD_PRELOAD") :
 				    NULL;
 
-	return value && strstr(value, LIBRARY);
+	return value && strstr(value, LIBRARY_STEM);
 }
 
 static enum level wiped(struct subject *s, struct buf *text)

@@ -36,7 +36,8 @@ static void find_copies(const struct subject *s, struct copies *c)
 		gone = strstr(whole, " (deleted)");
 		if (gone)
 			*gone = '\0';
-		if (strcmp(strrchr(whole, '/') + 1, LIBRARY) != 0)
+		path = strrchr(whole, '/') + 1;
+		if (!library_is_named(path, strlen(path)))
 			continue;
 		c->deleted |= gone != NULL;
 		for (i = 0; i < c->count && strcmp(c->path[i], whole) != 0; i++)
@@ -51,7 +52,7 @@ static enum level mapped(struct subject *s, struct buf *text)
 	struct copies c;
 
 	find_copies(s, &c);
-	buf_printf(text, "%s is loaded", c.count ? c.path[0] : LIBRARY);
+	buf_printf(text, "%s is loaded", c.count ? c.path[0] : "the library, by another name than " LIBRARY ",");
 	return LEVEL_OK;
 }
 

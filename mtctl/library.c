@@ -3,7 +3,6 @@
 #include "library.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,4 +50,12 @@ int library_find(char out[PATH_MAX], char why[LIBRARY_WHY_MAX])
 		return CTL_USAGE;
 	}
 	return CTL_DONE;
+}
+
+bool library_is_named(const char *name, size_t length)
+{
+	const size_t stem = strlen(LIBRARY_STEM);
+
+	return length > stem && memcmp(name, LIBRARY_STEM, stem) == 0 && !memchr(name, '/', length) &&
+	       memmem(name + stem, length - stem, ".so", 3);
 }

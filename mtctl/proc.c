@@ -2,6 +2,8 @@
 /* Reads /proc. A process may end between two reads: whatever cannot be read is left empty. */
 #include "proc.h"
 
+#include "library.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LIBRARY "/libmtpreload.so"
 #define READ_BYTES ((size_t)16 << 10)
 
 static int read_file(const char *path, struct buf *out)
@@ -139,13 +140,13 @@ int proc_has_library(pid_t pid, struct buf *scratch)
 
 	if (rc < 0)
 		return rc;
-	for (at = scratch->data; (at = strstr(at, LIBRARY)); at = end) {
-		end = at + strlen(LIBRARY);
-		/* A newer one may have been installed over it meanwhile. */
-		if (*end == '\n' || strncmp(end, " (deleted)\n", 11) == 0)
+	/* What is behind the name may say that a newer one has been installed over it meanwhile: " (deleted)". */
+	for (at = scratch->data; (at = strstr(at, "/" LIBRARY_STEM)); at = end) {
+		end = at + 1 + strcspn(at + 1, "\n/");
+		if (library_is_named(at + 1, (size_t)(end - at - 1)) && *end != '/')
 			return 1;
 	}
-	return 0;
+	return proc_our_thread(pid) != 0; /* its file may have any name */
 }
 
 const char *proc_env(const struct buf *environment, const char *name)

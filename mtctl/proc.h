@@ -22,7 +22,8 @@ struct proc {
 /* False when there is no such process. */
 bool proc_read(pid_t pid, struct proc *p);
 
-/* Is the library mapped? 1, 0, or -errno. `scratch` is overwritten. */
+/* Is the library in it, by its file's name or its thread's? 1, 0, or -errno. `scratch` has the contents of
+   the maps file afterwards. */
 int proc_has_library(pid_t pid, struct buf *scratch);
 
 /* The thread of the library's in it, by its name; 0 where there is none. */

@@ -119,8 +119,8 @@ static void read_preload(struct subject *s)
 	for (; at && *at; at += length + strspn(at + length, SEPARATORS)) {
 		length = strcspn(at, SEPARATORS);
 		snprintf(s->entry, sizeof(s->entry), "%.*s", (int)length, at);
-		base = strrchr(s->entry, '/');
-		if (strcmp(base ? base + 1 : s->entry, LIBRARY) == 0) {
+		base = strrchr(s->entry, '/') ? strrchr(s->entry, '/') + 1 : s->entry;
+		if (library_is_named(base, strlen(base))) {
 			s->preload = value;
 			return;
 		}

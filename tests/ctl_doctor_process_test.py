@@ -283,6 +283,19 @@ def a_name_that_another_holds_is_told():
 
 
 @fact
+def a_library_by_another_name_is_told_to_be_there():
+    for name, said in (("libmtpreload.so.0.1", "{} is loaded"),
+                       ("renamed.so", "the library, by another name than libmtpreload.so, is loaded")):
+        with Place() as place:
+            copy = shutil.copy(LIB, os.path.join(place.path, name))
+            with Program(SLEEP, env=dict(place.environment(), LD_PRELOAD=copy)) as program:
+                path = path_of(place, program)
+                found = findings(str(program.pid), status=0)
+                equal((found["library"]["text"], found["socket"]["text"]), (said.format(copy), path))
+                assert f"{program.pid} (sleep): {path}" in run("doctor").out
+
+
+@fact
 def two_copies_are_told():
     with Place() as place:
         copy = shutil.copy(LIB, place.path)

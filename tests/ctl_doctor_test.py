@@ -52,6 +52,13 @@ def a_wrong_path_is_named():
 
 
 @fact
+def a_wrong_path_with_a_version_behind_is_named():
+    with Program(SLEEP, env=clean(LD_PRELOAD="/nonexistent/libmtpreload.so.0.1"),
+                 stderr=subprocess.DEVNULL) as program:
+        process("path", "LD_PRELOAD says /nonexistent/libmtpreload.so.0.1: No such file", program=program)
+
+
+@fact
 def a_path_that_the_loader_cuts_is_named():
     for name in ("a b", "a:b", "a b:c d"):
         with Place() as place:

@@ -136,6 +136,17 @@ def finds_a_daemon_that_wrote_over_its_environment():
         found(program)
 
 
+@fact
+def finds_a_library_by_another_name():
+    for name in ("libmtpreload.so.0.1", "renamed.so"):
+        with Place() as place:
+            copy = shutil.copy(LIB, os.path.join(place.path, name))
+            with Program(SLEEP, env=dict(place.environment(), LD_PRELOAD=copy)) as program:
+                path_of(place, program)
+                found(program)
+                equal(line_of(program.pid)["socket"], place.socket(program.pid))
+
+
 def inner_pid(pid):
     with open(f"/proc/{pid}/status") as status:
         return re.search(r"(?m)^NSpid:.*\t(\d+)$", status.read()).group(1)
