@@ -63,11 +63,12 @@ static enum level copies(struct subject *s, struct buf *text)
 	find_copies(s, &c);
 	if (c.count < 2)
 		return LEVEL_NONE;
-	buf_printf(text, "%u copies of the library are in it, each with a thread, and one socket's name: ",
+	buf_printf(text, "%u copies of the library are in it, of which the first that LD_PRELOAD names obeys, and "
+			 "the others only pass calls on: ",
 		   c.count);
 	for (unsigned i = 0; i < c.count; i++)
 		buf_printf(text, "%s%s", i ? ", " : "", c.path[i]);
-	return LEVEL_PROBLEM;
+	return LEVEL_NOTE;
 }
 
 static enum level replaced(struct subject *s, struct buf *text)
