@@ -78,4 +78,11 @@ void subject_free(struct subject *s);
    would try cannot be used; the first that can is appended to `usable`. */
 void place_explain(const struct subject *s, struct buf *why, struct buf *usable);
 
+/* The one place that its environment leaves it, by MTPRELOAD_SOCKET; NULL. */
+const char *place_fixed(const struct subject *s);
+
+#define FIXED_REMEDY \
+	"give MTPRELOAD_SOCKET a path in a directory that it can write, or unset it; beside it MTPRELOAD_DIR " \
+	"does nothing"
+
 #endif

@@ -89,6 +89,11 @@ static enum level no_socket(struct subject *s, struct buf *text)
 	return LEVEL_PROBLEM;
 }
 
+static enum level no_fixed_socket(struct subject *s, struct buf *text)
+{
+	return place_fixed(s) ? no_socket(s, text) : LEVEL_NONE;
+}
+
 static enum level abstract(struct subject *s, struct buf *text)
 {
 	struct buf usable = { 0 };
@@ -221,6 +226,7 @@ const struct check answer_checks[] = {
 	{ "socket", has_socket, "", false, false },
 	{ "network", other_network, "nsenter -n -t PID mtctl -p PID …, or set MTPRELOAD_DIR to a directory "
 				    "that it can write", true, false },
+	{ "socket", no_fixed_socket, FIXED_REMEDY, true, false },
 	{ "socket", no_socket, "set MTPRELOAD_DIR to a directory that it can write", true, false },
 	{ "abstract", abstract, "set MTPRELOAD_DIR to a directory that it can write, for clients of other "
 				"network namespaces", false, false },

@@ -63,6 +63,16 @@ static enum level directories(struct subject *s, struct buf *text)
 	return level;
 }
 
+static enum level fixed_directory(struct subject *s, struct buf *text)
+{
+	return place_fixed(s) ? directories(s, text) : LEVEL_NONE;
+}
+
+static enum level any_directory(struct subject *s, struct buf *text)
+{
+	return place_fixed(s) ? LEVEL_NONE : directories(s, text);
+}
+
 static enum level stale(struct subject *s, struct buf *text)
 {
 	int removed = prune_dirs();
@@ -127,7 +137,8 @@ static enum level unreachable(struct subject *s, struct buf *text)
 const struct check library_checks[] = {
 	{ "library", library, "make, make install, or MTPRELOAD_LIB=PATH", false, false },
 	{ "readable", readable, "make install puts it where all can read it", false, false },
-	{ "directory", directories, "MTPRELOAD_DIR names one; without any a socket has no file", false, false },
+	{ "directory", fixed_directory, FIXED_REMEDY, false, false },
+	{ "directory", any_directory, "MTPRELOAD_DIR names one; without any a socket has no file", false, false },
 	{ 0 },
 };
 

@@ -67,37 +67,52 @@ static const char *trouble(const struct persona *who, pid_t pid, const struct ru
 	return cannot_write(who, pid, dir->path, &st);
 }
 
+/* Its own, or ours where it is about a program. */
+static const char *variable(const struct subject *s, const char *name)
+{
+	if (!s->proc.pid)
+		return getenv(name);
+	return s->environment.data ? proc_env(&s->environment, name) : NULL;
+}
+
+const char *place_fixed(const struct subject *s)
+{
+	const char *fixed = variable(s, "MTPRELOAD_SOCKET");
+
+	return fixed && *fixed == '/' && strlen(fixed) < RUNDIR_PATH_MAX ? fixed : NULL;
+}
+
 /* $MTPRELOAD_SOCKET names the only place. */
-static void explain_fixed(const struct persona *who, pid_t pid, const char *fixed, struct buf *why)
+static void explain_fixed(const struct persona *who, pid_t pid, const char *fixed, struct buf *why,
+			  struct buf *usable)
 {
 	struct rundir dir = { .make = false };
 	const char *slash = strrchr(fixed, '/'), *wrong;
 
 	snprintf(dir.path, sizeof(dir.path), "%.*s", slash > fixed ? (int)(slash - fixed) : 1, fixed);
 	wrong = trouble(who, pid, &dir);
-	buf_printf(why, "MTPRELOAD_SOCKET=%s: %s %s", fixed, dir.path, wrong ? wrong : "is usable");
+	if (wrong)
+		buf_printf(why, "MTPRELOAD_SOCKET=%s: %s %s", fixed, dir.path, wrong);
+	else
+		buf_printf(usable, "MTPRELOAD_SOCKET=%s", fixed);
 }
 
 void place_explain(const struct subject *s, struct buf *why, struct buf *usable)
 {
-	const struct buf *e = s->proc.pid && s->environment.data ? &s->environment : NULL;
-	const char *names[] = { "MTPRELOAD_DIR", "RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR",
-				"MTPRELOAD_SOCKET" };
-	const char *values[4], *wrong;
+	const struct rundir_env env = { variable(s, "MTPRELOAD_DIR"), variable(s, "RUNTIME_DIRECTORY"),
+					variable(s, "XDG_RUNTIME_DIR") };
+	const char *wrong;
 	struct persona who = { .uid = geteuid(), .groups = { getegid() }, .group_count = 1 };
 	struct rundir dir;
 	size_t start = why->len;
 
-	for (int i = 0; i < 4; i++)
-		values[i] = !s->proc.pid ? getenv(names[i]) : e ? proc_env(e, names[i]) : NULL;
 	if (s->proc.pid)
 		persona_of(s->status.data, &who);
-	if (values[3] && *values[3] == '/') {
-		explain_fixed(&who, s->proc.pid, values[3], why);
+	if (place_fixed(s)) {
+		explain_fixed(&who, s->proc.pid, place_fixed(s), why, usable);
 		return;
 	}
-	for (int i = 0; rundir_candidate(&(struct rundir_env){ values[0], values[1], values[2] }, i,
-					 who.uid, &dir); i++) {
+	for (int i = 0; rundir_candidate(&env, i, who.uid, &dir); i++) {
 		if (!dir.path[0])
 			continue;
 		wrong = trouble(&who, s->proc.pid, &dir);

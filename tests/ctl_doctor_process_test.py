@@ -149,10 +149,8 @@ def a_program_that_shuts_itself_up_is_left_alone_and_that_is_said():
 @fact
 def a_process_without_a_socket_tells_where_it_tried():
     with Place() as place, host(place, socket="/nonexistent/x") as program:
-        found = findings(str(program.pid), status=run("doctor", str(program.pid)).status)
-        said = found.get("abstract") or found["socket"]
-        assert said["level"] != "ok" and \
-            "MTPRELOAD_SOCKET=/nonexistent/x: /nonexistent does not exist" in said["text"], found
+        said = process("socket", "MTPRELOAD_SOCKET=/nonexistent/x: /nonexistent does not exist", program=program)
+        assert "beside it MTPRELOAD_DIR does nothing" in said["remedy"], said
 
 
 @as_root

@@ -125,6 +125,19 @@ def the_machine_is_looked_at():
 
 
 @fact
+def a_fixed_socket_of_this_environment_is_looked_at():
+    program = shutil.which("sleep")
+    with Place() as place:
+        for directory, level, text in ((place.run, "ok", "sockets of this environment's programs go to "
+                                        "MTPRELOAD_SOCKET={}/%p.sock"),
+                                       ("/nonexistent", "note", "MTPRELOAD_SOCKET={0}/%p.sock: {0} does not exist")):
+            env = dict(here(place), MTPRELOAD_SOCKET=f"{directory}/%p.sock")
+            said = findings("--", program, status=0, env=env)["directory"]
+            equal((said["level"], said["text"]), (level, text.format(directory)))
+            equal("MTPRELOAD_SOCKET" in said["remedy"], level == "note")
+
+
+@fact
 def a_missing_library_is_a_problem():
     with Place() as place:
         tool = shutil.copy(MTCTL, place.path)
