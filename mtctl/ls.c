@@ -234,8 +234,10 @@ int ls_run(const struct options *o, int count, char **words)
 		return out_error(CTL_USAGE, "'%s' is too much: ls takes -p, -n or -s", words[1]);
 	prune_dirs();
 	status = target_list(o, &found);
-	if (status == CTL_DONE)
+	if (status == CTL_DONE) {
+		prune_beside(&found);
 		status = show(o, &found);
+	}
 	find_free(&found);
 	return status;
 }

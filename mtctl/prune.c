@@ -3,6 +3,10 @@
    anybody listens takes asking. */
 #include "prune.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "place.h"
@@ -17,7 +21,11 @@ struct pruner {
 static bool prune_name(void *context, const char *name, pid_t pid)
 {
 	struct pruner *p = context;
+	struct stat st;
 
+	/* Some directories are other users', and root is not to remove whatever they call so. */
+	if (fstatat(p->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISSOCK(st.st_mode))
+		return true;
 	if (!shun_of(&p->shunned, "", pid) && rundir_is_stale(p->dir, p->dir_fd, name, pid) &&
 	    unlinkat(p->dir_fd, name, 0) == 0)
 		p->removed++;
@@ -41,4 +49,35 @@ int prune_dirs(void)
 	place_each_dir(prune_dir, &p);
 	find_free(&p.shunned);
 	return p.removed;
+}
+
+/* A container's directory is reached through /proc, and its names have pids that are unknown here. */
+static bool is_seen_alike(const struct instance *i)
+{
+	return !i->trouble && *i->socket == '/' && strncmp(i->socket, "/proc/", 6) != 0 &&
+	       i->proc.pid == i->proc.inner;
+}
+
+void prune_beside(const struct instances *live)
+{
+	char dir[FIND_PATH_MAX], last[FIND_PATH_MAX] = "";
+	struct pruner p = { .removed = 0 };
+	int fd;
+
+	shun_find(&p.shunned, 0);
+	for (size_t i = 0; i < live->count; i++) {
+		if (!is_seen_alike(&live->at[i]))
+			continue;
+		snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(live->at[i].socket, '/') - live->at[i].socket),
+			 live->at[i].socket);
+		if (strcmp(dir, last) == 0) /* as a rule all of them have one */
+			continue;
+		strcpy(last, dir);
+		fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		prune_dir(&p, dir, fd);
+		close(fd);
+	}
+	find_free(&p.shunned);
 }

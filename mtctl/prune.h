@@ -3,7 +3,12 @@
 #ifndef MT_CTL_PRUNE_H
 #define MT_CTL_PRUNE_H
 
+#include "find.h"
+
 /* Those in the directories that place_each_dir knows; how many were removed. */
 int prune_dirs(void);
+
+/* Those beside the sockets of these instances, where their directories and pids are also ours. */
+void prune_beside(const struct instances *live);
 
 #endif

@@ -390,6 +390,45 @@ def ls_removes_names_of_dead_processes():
 
 
 @fact
+def ls_removes_such_names_beside_the_instances_that_it_finds():
+    with Place() as place, host(place) as dead, host(place) as live:
+        path_of(place, dead), path_of(place, live)
+        dead.process.kill()
+        dead.process.wait()
+        left = ["mtpreload.4000001.sock", "mtpreload.x.sock", f"{dead.pid}.sock"]
+        open(os.path.join(place.run, left[0]), "w").close()  # no socket
+        for name in left[1:]:
+            with socket.socket(socket.AF_UNIX) as other:
+                other.bind(os.path.join(place.run, name))
+        equal(run("ls").status, 0)
+        equal(place.names(), sorted([*left, os.path.basename(place.socket(live.pid))]))
+
+
+@alone
+def ls_leaves_names_of_other_pid_namespaces():
+    with Place() as place, contained(place) as outer:
+        child_of(outer)
+        wait_for(lambda: os.path.exists(place.socket(1)), "its socket")
+        stale = place.socket(4000001)
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(stale)
+        equal(run("ls").status, 0)
+        assert os.path.exists(stale)
+
+
+@fact
+def names_of_a_fixed_pattern_stay():
+    with Place() as place, host(place, socket=f"{place.run}/%p.sock") as dead, \
+            host(place, socket=f"{place.run}/%p.sock") as live:
+        paths = [f"{place.run}/{program.pid}.sock" for program in (dead, live)]
+        wait_for(lambda: all(map(os.path.exists, paths)), "the sockets")
+        dead.process.kill()
+        dead.process.wait()
+        equal(run("ls").status, 0)
+        equal(place.names(), sorted(map(os.path.basename, paths)))
+
+
+@fact
 def ls_takes_no_words():
     says(run("ls", "x"), 2, "", "mtctl: 'x' is too much: ls takes -p, -n or -s\n")
 
