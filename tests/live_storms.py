@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Storms, bounded in count: no hang, no crash, no name left. MT_STORM=10 makes them ten times as long
+"""Storms, bounded in count: no hang, no crash, no wrong answer, no name left. MT_STORM=10 makes them ten times as long
 (make soak); MT_SEED repeats a run."""
 
 import os
 import random
+import re
 import signal
 import subprocess
 import threading
@@ -18,11 +19,23 @@ print(f"MT_SEED={SEED} MT_STORM={STORM}", flush=True)
 RANDOM = random.Random(SEED)
 
 
+class WrongAnswer(Exception):
+    pass
+
+
+def ask(client, command, allowed):
+    """One text request, whose whole reply has to be what the pattern allows."""
+    answer = client.ask(command)
+    if not re.fullmatch(allowed, answer):
+        raise WrongAnswer(f"to {command}: {answer}")
+
+
 class Hammers:
-    """Clients that command without end, until the host goes away; errors before that are wrong."""
+    """Clients that command without end, until the host goes away; errors before that are wrong, and so is at any
+    time an answer that none of the patterns beside the command allows."""
 
     def __init__(self, path, count, commands):
-        self.path, self.commands, self.ending, self.wrong = path, commands, threading.Event(), []
+        self.path, self.commands, self.ending, self.wrong = path, list(commands.items()), threading.Event(), []
         self.done = 0
         self.threads = [threading.Thread(target=self.run, args=(RANDOM.randrange(1 << 32),))
                         for _ in range(count)]
@@ -43,22 +56,76 @@ class Hammers:
             while not self.ending.is_set():
                 with Client(self.path) as client:
                     for _ in range(choose.randrange(1, 200)):
-                        client.ask(choose.choice(self.commands))
+                        ask(client, *choose.choice(self.commands))
                         self.done += 1
+        except WrongAnswer as wrong:
+            self.wrong.append(wrong)
         except (OSError, AssertionError) as error:
             # The host may go away before we are told that it does.
             if not self.ending.wait(PATIENCE_S):
                 self.wrong.append(error)
 
 
-MIXED = ["mt.mem_alloc 300 k", "mt.mem_rnd_alloc 1 3000 300k", "mt.mem_free 100 k", "mt.mem_free",
-         "mt.mem_test_start 1 5000 100000 1 2 50", "mt.mem_test_list", "mt.mem_test_destroy_all",
-         "mt.mem_used", "mt.status", "mt.info", "cfg.set_now_int malloc_test check_content 1",
-         "cfg.set_now_int malloc_test check_content 0", "mt.reset", "mt.describe", "nonsense",
-         "mt.mem_realloc 5 k", "mt.mem_check", "mt.mem_trim", "mt.lease 1",
-         "cfg.set_now_int malloc_test realloc_p 30", "cfg.set_now_int malloc_test realloc_p 0",
-         "mt.leak_start 100m limit=1m size=2k where=host time=30", "mt.leak_start 100m limit=1m kind=mmap",
-         "mt.leak_start 10m limit=2m kind=shmem time=20", "mt.leak_start 1m limit=1m shape=step size=100"]
+def structure(*members):
+    """The pattern of one, whose members are patterns of lines; a name without a colon has a number."""
+    lines = (name if ":" in name else rf"{re.escape(name)} *: \d+" for name in members)
+    return r"\{\n" + "".join(rf"\t{line}\n" for line in lines) + r"\}"
+
+
+def listing(of):
+    """The pattern of a member's many elements."""
+    return rf": \[\n(?:{of}\n)*\t\]"
+
+
+# Patterns of whole replies.
+DONE, NUMBER = "200 OK", r"200 OK\n\d+"
+REFUSED = r"400 memory allocation failed.*"  # the machine may have little left
+CANCELLED = r"409 cancelled: \d+ chunks, \d+ bytes were "  # by somebody's reset, or the end of a lease
+ALLOCATED = rf"{DONE}|{REFUSED}|{CANCELLED}allocated and stay"
+FREED = rf"{NUMBER}|{CANCELLED}freed"
+TEST = structure("ID", "run time (s)", "remaining (s)", "allocations", "errors", "overflows", "total alloc", "min",
+                 "max", "total", "reallocs", r"corruptions *: 0", "held", "allocated", "resident",
+                 r"shape *: (?:cycle|rate|step)", r"kind *: (?:heap|mmap|shmem)", r"where *: (?:thread|host)",
+                 "pending", r"state *: (?:running|ended|stopped)", r"sequence *: [0-9a-f]{16}")
+STATUS = structure("held", "hand_bytes", "hand_chunks", "tests_running", "tests_stopped", r"corruptions *: 0",
+                   "refusals", "record_bytes", "clients", "lease_ms_left", r"stopped *: ")
+INFO = structure("pid", "parent", r"program *: host_\w+", "uid", r"version *: [\d.]+", "uptime_s",
+                 r"allocator *: \S+", r"in_path *: [01]",
+                 r"socket *: (?:\S+\.sock)?",  # a name goes before the process does
+                 r"settings *: \{\n(?:\t\t\w+ *: .*\n)+\t\}", "environment *" + listing("never"))
+DESCRIBED = structure(r"version *: [\d.]+", r"settings_group *: malloc_test", "commands *" + listing(r"\t\t.*"),
+                      "settings *" + listing(r"\t\t.*"))
+SOUND = structure("chunks", r"damaged *: 0", "list *" + listing("never"))
+TRIMMED = structure(r"how *: \S+", "resident_before", "resident_after")
+
+# What the storms command, and all that may be answered to it.
+MIXED = {
+    "mt.mem_alloc 300 k": ALLOCATED,
+    "mt.mem_rnd_alloc 1 3000 300k": ALLOCATED,
+    "mt.mem_free 100 k": FREED,
+    "mt.mem_free": FREED,
+    "mt.mem_test_start 1 5000 100000 1 2 50": NUMBER,
+    "mt.mem_test_list": rf"200 OK(?:\n{TEST})*",
+    "mt.mem_test_destroy_all": DONE,
+    "mt.mem_used": NUMBER,
+    "mt.status": rf"200 OK\n{STATUS}",
+    "mt.info": rf"200 OK\n{INFO}",
+    "cfg.set_now_int malloc_test check_content 1": DONE,
+    "cfg.set_now_int malloc_test check_content 0": DONE,
+    "mt.reset": NUMBER,
+    "mt.describe": rf"200 OK\n{DESCRIBED}",
+    "nonsense": r"500 command nonsense not found \(mt\.help lists them\)",
+    "mt.mem_realloc 5 k": rf"{DONE}|{REFUSED}|400 nothing to resize .*|{CANCELLED}resized",
+    "mt.mem_check": rf"200 OK\n{SOUND}|{CANCELLED}verified",
+    "mt.mem_trim": rf"200 OK\n{TRIMMED}|409 cancelled: a trim that has begun goes on",
+    "mt.lease 1": DONE,
+    "cfg.set_now_int malloc_test realloc_p 30": DONE,
+    "cfg.set_now_int malloc_test realloc_p 0": DONE,
+    "mt.leak_start 100m limit=1m size=2k where=host time=30": NUMBER,
+    "mt.leak_start 100m limit=1m kind=mmap": NUMBER,
+    "mt.leak_start 10m limit=2m kind=shmem time=20": NUMBER,
+    "mt.leak_start 1m limit=1m shape=step size=100": NUMBER,
+}
 
 
 @fact
@@ -97,8 +164,8 @@ def the_host_may_end_in_the_middle_of_anything():
                                            **PIPES) as host:
                 path = place.wait_socket(host.pid)
                 with Client(path) as starter, Hammers(path, 2, MIXED) as hammers:
-                    starter.ask("mt.mem_test_start 1 100000 10000000 1 1 3600000")
-                    starter.ask("mt.mem_rnd_alloc 1 500 20m")
+                    ask(starter, "mt.mem_test_start 1 100000 10000000 1 1 3600000", NUMBER)
+                    ask(starter, "mt.mem_rnd_alloc 1 500 20m", ALLOCATED)
                     starter.send(["mt.mem_rnd_alloc 1 64 1g\n", "mt.mem_alloc 2g\n",
                                   "mt.mem_free\n", "mt.reset\n"][round_number % 4])
                     wait_for(lambda: hammers.done > RANDOM.randrange(1, 50), "commands to run")
@@ -131,6 +198,7 @@ def kill_9_at_any_point_leaves_names_that_the_next_bind_prunes():
                     hammers.ending.set()
                     host.process.kill()
                     host.process.wait()
+                equal(hammers.wrong, [])
         assert len(place.names()) >= 1
         with Program([victim("end"), "exit"], env=place.environment(), **PIPES) as last:
             place.wait_socket(last.pid)
@@ -163,7 +231,8 @@ def a_storm_of_tests_is_taken_back():
                 for _ in range(2000):
                     client.send("mt.mem_test_start 1 2000 20000 1 3 1000000\n")
                 for _ in range(2000):
-                    client.until(b"\n\n")
+                    answer = client.until(b"\n\n")
+                    assert re.fullmatch(NUMBER, answer), answer
                 wait_for(lambda: client.call("mt.mem_used") > MIB, "the tests to hold something")
                 client.call("mt.reset")
                 equal(client.call("mt.mem_used"), 0)
