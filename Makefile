@@ -91,6 +91,8 @@ $(B)/tests/host_%: tests/host_%.c $(B)/flags
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -fvisibility=default -fno-builtin $< -o $@ $(LIB_LIBS)
 
+$(B)/tests/host_quiet $(B)/tests/host_points: tests/state.h
+
 $(PLUGINS): $(B)/tests/%.so: tests/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)

@@ -9,22 +9,10 @@ import subprocess
 
 from harness import (BEHIND, LIB, MIB, MTCTL, PATIENCE_S, PIPES, Client, Place, Program, equal, fact, mtctl, near, resident,
                      run_facts, value, victim, wait_for, without_library)
-from victims import obeys, outcome, same_with_and_without
+from matrix import difference
+from victims import abstract, obeys, outcome, own_directory, same_with_and_without, wait_name
 
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID = 0x20000, 0x10000000, 0x20000000
-
-
-def abstract(pid):
-    return f"\0mtpreload.{pid}"
-
-
-def connects(path):
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-            return True
-        except ConnectionRefusedError:
-            return False
 
 
 @fact
@@ -51,9 +39,7 @@ def an_unmapped_user_is_nobody_we_obey():
     with Place() as place, Program([victim("alone")], env=place.environment(), **PIPES) as host:
         while host.hear() != "lives on: done\n":
             pass
-        # Its directory may not be ours any more in there, so the name may be either.
-        path = wait_for(lambda: os.path.exists(place.socket(host.pid)) and place.socket(host.pid) or
-                        connects(abstract(host.pid)) and abstract(host.pid), "its name")
+        path = wait_name(place, host.pid)
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(PATIENCE_S)
             client.connect(path)
@@ -112,6 +98,36 @@ def processes_of_one_pid_in_one_directory_have_a_name_each():
                 listed = subprocess.run([MTCTL, "ls", "-j"], env=env, capture_output=True, check=True).stdout
                 held = {i["socket"]: i["held"] for i in json.loads(listed) if i["socket"].startswith(place.run)}
                 equal(held, {first: MIB, os.path.join(place.run, second): 0})
+
+
+def said_at_all_points(place, env, watched):
+    """What host_points says, in an empty directory. Where it waits, our thread is given all the time that it needs."""
+    directory = own_directory(place)
+    said = []
+    with Program([victim("points")], env=env, cwd=directory, stderr=subprocess.STDOUT, **PIPES) as host:
+        for line in host.process.stdout:
+            word, *pid = line.split()
+            if word != "ready":
+                said.append(line.replace(place.path, "PLACE"))
+                continue
+            if watched:
+                wait_name(place, int(pid[0]))
+            host.tell()
+        said.append(host.process.wait(PATIENCE_S))
+    equal(os.listdir(directory), [])
+    return said
+
+
+@fact
+def nothing_that_a_host_can_see_is_changed_where_our_thread_stops_and_starts():
+    with Place() as place:
+        plain = said_at_all_points(place, without_library(), False)
+    with Place() as place:
+        os.chmod(place.run, 0o777)  # who has given up their rights is to take their name along
+        watched = said_at_all_points(place, place.environment(), True)
+        assert watched == plain, difference(plain, watched)
+        equal(place.names(), [])
+    equal(plain[-1], 7)
 
 
 @fact

@@ -2,9 +2,10 @@
 """What is asked of every victim: that it does the same as without the library, and that it obeys."""
 
 import os
+import socket
 import subprocess
 
-from harness import (MIB, PATIENCE_S, PIPES, Client, Place, Program, equal, without_library)
+from harness import (MIB, PATIENCE_S, PIPES, Client, Place, Program, equal, wait_for, without_library)
 
 
 def outcome(argv, env, line="", **options):
@@ -62,3 +63,22 @@ def obeys(path):
         client.call("mt.reset")
         equal(client.call("mt.mem_used"), 0)
         return pid
+
+
+def abstract(pid):
+    return f"\0mtpreload.{pid}"
+
+
+def connects(path):
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+            return True
+        except ConnectionRefusedError:
+            return False
+
+
+def wait_name(place, pid):
+    """Its directory may not be its own any more, as in a new user namespace, so the name may be either."""
+    return wait_for(lambda: os.path.exists(place.socket(pid)) and place.socket(pid) or
+                    connects(abstract(pid)) and abstract(pid), f"a name of {pid}")
