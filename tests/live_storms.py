@@ -152,6 +152,21 @@ def threads_come_and_go_under_load():
         equal(place.names(), [])
 
 
+@fact
+def five_hundred_threads_live_and_end_at_once_under_load():
+    for _ in range(STORM):
+        with Place() as place, Program([victim("tsd"), "500", "together"], env=place.environment(),
+                                       **PIPES) as host:
+            equal(host.hear(), "together\n")
+            with Hammers(place.wait_socket(host.pid), 2, MIXED) as hammers:
+                wait_for(lambda: hammers.done > 50, "commands to run")
+                assert len(os.listdir(f"/proc/{host.pid}/task")) > 501, "its main thread, 500 others and ours"
+                out, _ = host.process.communicate("\n", timeout=PATIENCE_S)
+                hammers.ending.set()
+            equal((out, host.process.returncode, hammers.wrong), ("500 threads\n", 0, []))
+            equal(place.names(), [])
+
+
 WAYS = {"exit": 3, "_exit": 3, "abort": -signal.SIGABRT, "return": 3, "main": 0}
 
 
