@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The live matrix: a real program is used twice, without and with the library, and everything that its
 user sees has to be the same. In between the second time it is leaked into, stress-tested and reset.
-What was seen is written to build/live, from which tests/programs makes the table in the docs."""
+What was seen is written to build/live, from which tests/programs makes the table in the docs.
+What its processes print where nobody looks, a daemon on its terminal, is seen as well."""
 
 import contextlib
 import difflib
 import json
 import os
 import pprint
+import re
 import subprocess
+import sys
+import tempfile
 
 import harness
 from harness import BUILD, MIB, Client, Place, fact, resident, wait_for, without_library
@@ -73,18 +77,74 @@ class Run:
                                  "in_path": info["in_path"]})
 
 
-def program(name, version, drilled=True):
+# What differs between any two runs, in the order in which it is looked for. Apache shuffles Allow.
+UNSTEADY = [
+    (r"(?im)^(Date|Last-Modified|ETag|Allow): .*?(\r?)$", r"\1: X\2"),
+    (r"\d{4}[-/]\d\d[-/]\d\d[ T]\d\d:\d\d:\d\d([.,]\d+)?( UTC| [A-Z]{3,4}\b)?", "TIME"),
+    (r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [-+]\d{4}", "TIME"),
+    (r"[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d(\.\d+)? \d{4}", "TIME"),
+    (r"\d+:[A-Z] \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d\.\d+", "TIME"),
+    (r"\b\d+#\d+: (\*\d+ )?", "N: "),
+    (r"(?i)\b(pid|tid|process)([ :=]+)\d+", r"\1\2N"),
+    (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+]
+
+
+def steady(run, text, *more):
+    """The text without times, pids, ports and the place's path; `more` are pairs of a pattern and
+    what stands for it."""
+    text = text.replace(run.path, "PLACE")
+    for pattern, instead in UNSTEADY + list(more):
+        text = re.sub(pattern, instead, text)
+    return text
+
+
+def lines_said(run, text, *more):
+    """Its lines made steady, sorted, each once: two processes write them."""
+    return sorted({steady(run, line, *more) for line in text.splitlines()})
+
+
+@contextlib.contextmanager
+def overheard():
+    """Our own standard output and errors go to a file meanwhile, and with them those of every program that is started
+    without others. Gives a list, which has the text once that is over; after a failure it is printed."""
+    said = []
+    own = [os.dup(fd) for fd in (1, 2)]
+    with tempfile.TemporaryFile("w+", errors="replace") as file:
+        try:
+            sys.stdout.flush()
+            for fd in (1, 2):
+                os.dup2(file.fileno(), fd)
+            yield said
+        finally:
+            sys.stdout.flush()
+            for fd, copy in zip((1, 2), own):
+                os.dup2(copy, fd)
+                os.close(copy)
+            file.seek(0)
+            said.append(file.read())
+            if sys.exc_info()[0]:
+                print(said[0], end="")
+
+
+# Nobody but the loader and we would speak of these.
+OURS = re.compile(r"ld\.so|preload")
+
+
+def program(name, version, drilled=True, unsteady=()):
     """Marks a function that uses a program through the Run it is given and returns what its user saw:
     anything that can be compared. `version` is the command that prints it. `drilled`: it lives long enough
-    to be injected into."""
+    to be injected into. `unsteady`: as for steady(), in what it prints where nobody looks."""
     def mark(function):
         def once(watched):
             with Place() as place:
                 run = Run(place, watched)
-                seen = function(run)
+                with overheard() as said:
+                    seen = function(run)
+                assert not OURS.search(said[0]), said[0]
                 # Both kinds of leftovers: names of ours, which nobody may leave, and processes.
                 wait_for(lambda: place.names() == [], f"no names to be left: {place.names()}")
-            return seen, run.drilled
+                return (seen, lines_said(run, said[0], *unsteady)), run.drilled
 
         def compare():
             forget(name)

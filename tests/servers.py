@@ -12,7 +12,7 @@ import signal
 import socket
 
 from harness import Traffic, children, end_tree, pid_lives, wait_for
-from matrix import program
+from matrix import lines_said, program, steady
 
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -171,28 +171,6 @@ def served(traffic):
     return traffic.wrong
 
 
-# What differs between any two runs, in the order in which it is looked for. Apache shuffles Allow.
-UNSTEADY = [
-    (r"(?im)^(Date|Last-Modified|ETag|Allow): .*?(\r?)$", r"\1: X\2"),
-    (r"\d{4}[-/]\d\d[-/]\d\d[ T]\d\d:\d\d:\d\d([.,]\d+)?( UTC| [A-Z]{3,4}\b)?", "TIME"),
-    (r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [-+]\d{4}", "TIME"),
-    (r"[A-Z][a-z]{2} [A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d(\.\d+)? \d{4}", "TIME"),
-    (r"\d+:[A-Z] \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d\.\d+", "TIME"),
-    (r"\b\d+#\d+: (\*\d+ )?", "N: "),
-    (r"(?i)\b(pid|tid|process)([ :=]+)\d+", r"\1\2N"),
-    (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
-]
-
-
-def steady(run, text, *more):
-    """The text without times, pids, ports and the place's path; `more` are pairs of a pattern and
-    what stands for it."""
-    text = text.replace(run.path, "PLACE")
-    for pattern, instead in UNSTEADY + list(more):
-        text = re.sub(pattern, instead, text)
-    return text
-
-
 def tool(run, *argv, **options):
     """A command of the program: its status and, made steady, what it prints."""
     status, out, err = run.command(*argv, **options)
@@ -203,5 +181,5 @@ def log_of(run, path, *more, but=None):
     """A log's lines, sorted, each once: two processes write them. `but` is a pattern of lines that
     come or not as the machine is fast or slow."""
     with open(path, errors="replace") as file:
-        lines = {steady(run, line.rstrip("\n"), *more) for line in file}
-    return sorted(line for line in lines if not (but and re.search(but, line)))
+        lines = lines_said(run, file.read(), *more)
+    return [line for line in lines if not (but and re.search(but, line))]
