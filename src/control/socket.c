@@ -20,6 +20,7 @@
 
 #define BACKLOG 64
 #define TRIES 3
+#define LEAVE_LOOKS 10000 /* a second or so: a machine may be that busy */
 #define PID_TEXT_MAX 12 /* ".2147483647" */
 
 enum name_state {
@@ -269,8 +270,8 @@ void socket_remove(bool prune)
 	was = atomic_exchange(&state, NAME_LEAVING);
 	if (was == NAME_BOUND)
 		remove_name(prune);
-	/* Our thread sees it right after its rename, and undoes that; 10 ms is ample. */
-	for (int i = 0; was == NAME_BINDING && i < 100 && atomic_load(&at_work); i++)
+	/* Our thread sees it right after its rename, and undoes that: as soon as it has a processor. */
+	for (int i = 0; was == NAME_BINDING && i < LEAVE_LOOKS && atomic_load(&at_work); i++)
 		nanosleep(&moment, NULL);
 	errno = saved;
 }
