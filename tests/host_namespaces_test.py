@@ -10,7 +10,7 @@ import subprocess
 from harness import (BEHIND, LIB, MIB, MTCTL, PATIENCE_S, PIPES, Client, Place, Program, equal, fact, mtctl, near, resident,
                      run_facts, value, victim, wait_for, without_library)
 from matrix import difference
-from victims import abstract, obeys, outcome, own_directory, same_with_and_without, wait_name
+from victims import abstract, connects, obeys, outcome, own_directory, same_with_and_without, wait_name
 
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID = 0x20000, 0x10000000, 0x20000000
 
