@@ -188,8 +188,8 @@ static enum level refused(struct subject *s, struct buf *text)
 	if (s->has_thread || proc_field(s->status.data, "\nSeccomp:\t", false) != 2)
 		return LEVEL_NONE;
 	buf_str(text, "it has no thread of the library, but a seccomp filter: a program that installs one itself is left "
-		      "alone from then on; or its seccomp filter may refuse threads, or a table of descriptors for "
-		      "one (close_range, unshare)");
+		      "alone from then on; one that was there before it may kill for what the library calls (a process of its "
+		      "own has tried), or refuse threads, or a table of descriptors for one (close_range, unshare)");
 	return LEVEL_PROBLEM;
 }
 
@@ -223,7 +223,7 @@ const struct check present_checks[] = {
 	{ "fork", forked, "MTPRELOAD_FORK=follow", true, false },
 	{ "limit", limited, "raise its limit of processes (ulimit -u, LimitNPROC=), and start it again", true,
 	  false },
-	{ "seccomp", refused, "start it without the filter, or let one that was there before it allow clone3 and close_range", true,
+	{ "seccomp", refused, "start it without the filter, or let one that was there before it allow sockets, signals, clone3 and close_range", true,
 	  false },
 	{ "thread", no_thread, "see its limits of threads and memory (ulimit -u -v, pids.max)", true, false },
 	{ 0 },

@@ -6,9 +6,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Is the library's thread behind a filter that the process may have put on it while it ran? Such a one
-   may kill, at the thread's accept. One that was there before the process began is harmless: the thread has opened
-   its socket behind it. False where it has no such thread. Asks nothing but /proc. */
+/* Is the library's thread behind a filter that was put on it while it ran? Such a one may kill, at the thread's
+   accept. False where it has no such thread. Asks nothing but /proc. */
 bool filter_may_kill(pid_t pid);
 
 #endif

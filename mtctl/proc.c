@@ -146,7 +146,7 @@ int proc_has_library(pid_t pid, struct buf *scratch)
 		if (library_is_named(at + 1, (size_t)(end - at - 1)) && *end != '/')
 			return 1;
 	}
-	return proc_our_thread(pid) != 0; /* its file may have any name */
+	return proc_our_thread(pid, NULL) != 0; /* its file may have any name */
 }
 
 const char *proc_env(const struct buf *environment, const char *name)
@@ -183,7 +183,21 @@ void proc_each_thread(pid_t pid, bool (*each)(void *context, pid_t pid, pid_t th
 struct search {
 	struct buf name;
 	pid_t found;
+	long filters;
 };
+
+/* "mtpreload", or with ":N" behind: the filters that were there when it started. */
+static bool is_our_name(const char *name, long *filters)
+{
+	static const char ours[] = "mtpreload";
+	char *end = NULL;
+
+	if (strncmp(name, ours, strlen(ours)) != 0)
+		return false;
+	name += strlen(ours);
+	*filters = *name == ':' ? strtol(name + 1, &end, 10) : 0;
+	return strcmp(end ? end : name, "\n") == 0;
+}
 
 static bool is_not_ours(void *context, pid_t pid, pid_t thread)
 {
@@ -192,17 +206,19 @@ static bool is_not_ours(void *context, pid_t pid, pid_t thread)
 
 	snprintf(file, sizeof(file), "task/%d/comm", (int)thread);
 	/* The first one has its name from the program. */
-	if (thread != pid && proc_file(pid, file, &s->name) == 0 && strcmp(s->name.data, "mtpreload\n") == 0)
+	if (thread != pid && proc_file(pid, file, &s->name) == 0 && is_our_name(s->name.data, &s->filters))
 		s->found = thread;
 	return !s->found;
 }
 
-pid_t proc_our_thread(pid_t pid)
+pid_t proc_our_thread(pid_t pid, long *filters)
 {
 	struct search s = { .found = 0 };
 
 	proc_each_thread(pid, is_not_ours, &s);
 	buf_free(&s.name);
+	if (filters)
+		*filters = s.filters;
 	return s.found;
 }
 

@@ -26,8 +26,9 @@ bool proc_read(pid_t pid, struct proc *p);
    the maps file afterwards. */
 int proc_has_library(pid_t pid, struct buf *scratch);
 
-/* The thread of the library's in it, by its name; 0 where there is none. */
-pid_t proc_our_thread(pid_t pid);
+/* The thread of the library's in it, by its name; 0 where there is none. `filters`, unless NULL: how many seccomp
+   filters there were when the program began, as that name tells. */
+pid_t proc_our_thread(pid_t pid, long *filters);
 
 /* Calls `each` with every thread of the process until it returns false. */
 void proc_each_thread(pid_t pid, bool (*each)(void *context, pid_t pid, pid_t thread), void *context);

@@ -150,7 +150,7 @@ int subject_process(struct subject *s, pid_t pid, bool *has_library)
 	if (rc < 0)
 		return rc == -ENOENT || rc == -ESRCH ? -ESRCH : -EACCES;
 	*has_library = rc == 1;
-	s->has_thread = proc_our_thread(pid) != 0;
+	s->has_thread = proc_our_thread(pid, NULL) != 0;
 	if (proc_file(pid, "environ", &s->environment) == 0)
 		read_preload(s);
 	read_program(s);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* host_last WAY: the main thread is not the last one. main: it ends by pthread_exit, and another thread goes on
-   until a line comes. fork: a thread forks, and in the child, whose only thread it is, its function
-   returns. beside: the main thread ends, and forks before, beside one that goes into new namespaces all the time: says
-   how many children were as they should be. Either process ends as the C library ends it: exit handlers run, streams are flushed, status 0. */
+   until a line comes. call: the same, but it ends by the
+   system call. fork: a thread forks, and in the child, whose only thread it is, its function
+   returns. beside: the main thread forks, and ends, beside one that goes into new namespaces all the time; says how many
+   children were as they should be. But for call, the process ends as the C library ends it: exit handlers run, streams
+   are flushed, status 0. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -11,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -95,5 +98,7 @@ int main(int argc, char **argv)
 		pthread_exit(NULL);
 	}
 	pthread_create(&thread, NULL, work, NULL);
+	if (argc > 1 && strcmp(argv[1], "call") == 0)
+		syscall(SYS_exit, 0);
 	pthread_exit(NULL);
 }

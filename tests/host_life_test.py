@@ -23,7 +23,7 @@ TOLD = {
     [("end", way) for way in ("return", "exit", "_exit", "_Exit", "quick_exit", "signal", "vfork", "thread", "strict")] +
     [("sandbox", way, call) for way in ("exit", "kill", "refused") for call in ("prctl", "seccomp", "number")],
     "\n\n": [("close",), ("full",), ("end", "vfork"), ("sandbox", "refused", "prctl")],
-    "x\n": [("last", "main")],
+    "x\n": [("last", "main"), ("last", "call")],
     "alloc 100\nfree\nalloc 1\n": [("pins",)],
     "alloc 100\nfree\nend\n": [("pins",)],
 } | {f"{way}\n": [("churn",)] for way in ("exit", "_exit", "abort", "return", "main")}

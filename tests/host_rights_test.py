@@ -4,10 +4,11 @@
 library as without it, and to obey unless it has shut itself up."""
 
 import os
+import re
 import resource
 import subprocess
 
-from harness import (LIB, MIB, PIPES, Client, Place, Program, equal, fact, near, resident, run_facts, victim,
+from harness import (LIB, MIB, PIPES, TOP, Client, Place, Program, equal, fact, near, resident, run_facts, victim,
                      without_library)
 from victims import outcome, same_with_and_without, obeys
 
@@ -58,6 +59,29 @@ def under_a_filter_of_system_calls_the_host_runs_on():
                 equal(names, [str(host.pid)])
             equal(host.finish(), ("", 0), what)
             equal(place.names(), [], what)
+
+
+@fact
+def a_host_is_not_killed_for_what_only_we_would_call():
+    calls = re.findall(r'\{ "(\w+)", SYS_', open(os.path.join(TOP, "tests/host_seccomp.c")).read())
+    assert len(calls) > 10, calls
+    for call in calls:
+        equal(same_with_and_without(victim("seccomp"), "kill", call, line="\n"), (3, "runs\n", ""), call)
+        with Place() as place, Program([victim("seccomp"), "kill", call], env=place.environment(), **PIPES) as host:
+            equal(host.hear(), "runs\n", call)
+            equal(os.listdir(f"/proc/{host.pid}/task"), [str(host.pid)], call)
+            equal(host.finish(), ("", 0), call)
+            equal(place.names(), [], call)
+
+
+@fact
+def behind_a_harmless_filter_our_thread_tells_how_many_there_were():
+    with Place() as place, Program([victim("seccomp"), "namespaces"], env=place.environment(), **PIPES) as host:
+        equal(host.hear(), "runs\n")
+        obeys(place.wait_socket(host.pid))
+        names = [open(f"/proc/{host.pid}/task/{task}/comm").read() for task in os.listdir(f"/proc/{host.pid}/task")]
+        assert "mtpreload:1\n" in names, names
+        equal(host.finish(), ("", 0))
 
 
 @fact

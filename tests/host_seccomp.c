@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* host_seccomp WHAT: forbids itself some system calls and executes itself again, so that the library starts
+/* host_seccomp WHAT [CALL]: forbids itself some system calls and executes itself again, so that the library starts
    under the filter: table (a descriptor table of one's own), threads, sockets, namespaces (as Docker does by default),
-   extras. Waits for a line. */
+   extras; or with kill, one whose maker is killed. Waits for a line. */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -25,6 +25,45 @@ static int install(struct sock_filter *filter, unsigned short count)
 
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+/* None of these is made by a program such as this, or by the loader. */
+static const struct {
+	const char *name;
+	unsigned number;
+} unusual[] = {
+	{ "socket", SYS_socket },
+	{ "bind", SYS_bind },
+	{ "listen", SYS_listen },
+	{ "accept4", SYS_accept4 },
+	{ "close_range", SYS_close_range },
+	{ "signalfd4", SYS_signalfd4 },
+	{ "clone3", SYS_clone3 },
+	{ "capget", SYS_capget },
+	{ "rt_sigtimedwait", SYS_rt_sigtimedwait },
+	{ "rt_sigprocmask", SYS_rt_sigprocmask },
+	{ "renameat", SYS_renameat },
+	{ "fchmod", SYS_fchmod },
+	{ "getdents64", SYS_getdents64 },
+	{ "inotify_init1", SYS_inotify_init1 },
+	{ "recvfrom", SYS_recvfrom },
+	{ "mremap", SYS_mremap },
+};
+
+static int kill_for(const char *name)
+{
+	for (size_t i = 0; i < sizeof(unusual) / sizeof(unusual[0]); i++) {
+		struct sock_filter filter[] = {
+			LOAD,
+			BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, unusual[i].number, 0, 1),
+			BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+			ALLOW,
+		};
+
+		if (strcmp(name, unusual[i].name) == 0)
+			return install(filter, sizeof(filter) / sizeof(filter[0]));
+	}
+	return -1;
 }
 
 static int forbid(const char *what)
@@ -52,12 +91,12 @@ static int forbid(const char *what)
 
 int main(int argc, char **argv)
 {
-	if (argc == 2) {
-		if (forbid(argv[1])) {
+	if (argc > 1) {
+		if (strcmp(argv[1], "kill") == 0 && argc > 2 ? kill_for(argv[2]) : forbid(argv[1])) {
 			perror("seccomp");
 			return 1;
 		}
-		execl("/proc/self/exe", argv[0], argv[1], "again", (char *)NULL);
+		execl("/proc/self/exe", argv[0], (char *)NULL);
 		perror("exec");
 		return 1;
 	}

@@ -30,7 +30,7 @@ static void *run(void *unused)
 {
 	(void)unused;
 	pthread_sigmask(SIG_SETMASK, NULL, &found.mask);
-	found.rc = thread_settle();
+	found.rc = thread_settle("mtpreload");
 	prctl(PR_GET_NAME, found.name);
 	for (int fd = 0; fd <= 2; fd++)
 		found.null_fds += write(fd, "to nobody", 9) == 9;
@@ -80,7 +80,7 @@ static void *sleep_until_woken(void *unused)
 
 	(void)unused;
 	thread_rest(&sleeper, 0);
-	found.rc = thread_settle();
+	found.rc = thread_settle("mtpreload");
 	thread_can_be_woken(&sleeper);
 	sem_post(&finished);
 	wake = (struct pollfd){ .fd = sleeper.fd, .events = POLLIN };

@@ -25,6 +25,7 @@
 #include "control/socket.h"
 #include "control/stop.h"
 #include "control/thread.h"
+#include "control/trial.h"
 #include "control/trimmer.h"
 #include "host/real.h"
 #include "host/trim.h"
@@ -140,7 +141,7 @@ static void *run(void *unused)
 
 	(void)unused;
 	thread_rest(&us, bind_ns);
-	if (thread_settle() < 0) {
+	if (thread_settle(trial_thread_name()) < 0) {
 		atomic_store(&active, false); /* without a table of our own we would be noticed */
 		reset_here();
 		return NULL;
@@ -242,7 +243,7 @@ void control_resume(void)
 void control_thread_ends(void)
 {
 	if (control_is_active() && syscall(SYS_gettid) == owner)
-		control_pause();
+		last_by_call();
 }
 
 bool control_rights_change(void)
@@ -304,8 +305,10 @@ void control_start(void)
 	if (getauxval(AT_SECURE))
 		return;
 	strncpy(program, program_invocation_short_name, sizeof(program) - 1);
-	if (!is_chosen())
+	if (!is_chosen() || !trial_is_passed()) {
+		errno = saved;
 		return;
+	}
 	trim_settle();
 	setting_read_environment();
 	socket_read_environment();

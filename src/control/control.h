@@ -28,8 +28,8 @@ void control_resume(void);
    after all, where what it was for has failed. */
 bool control_end(void);
 
-/* The calling thread ends by the system call itself, past the C library: where it is the first one and no other
-   goes on, the process ends with its status, which ours must not prevent. */
+/* The calling thread ends by the system call itself, past the C library: where it is the first one the process
+   ends once no other goes on, which ours must not prevent. */
 void control_thread_ends(void);
 
 /* Around a call of setuid's family: see rights.h. Any of the host's threads; keep errno. */

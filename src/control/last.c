@@ -26,6 +26,7 @@
 static pthread_key_t main_thread;
 static bool has_key;
 static sigset_t main_mask;
+static bool by_call; /* it has ended by the system call, past the C library, for which the process has more threads */
 
 /* How many threads the process has, the ended main thread among them; 0 without /proc. */
 static unsigned count_threads(void)
@@ -64,27 +65,26 @@ static void *wait_for_others(void *unused)
 	prctl(PR_SET_NAME, "mtpreload-exit", 0, 0, 0);
 	while (count_threads()) {
 		if (others_have_ended()) {
+			if (by_call)
+				break;
 			pthread_sigmask(SIG_SETMASK, &main_mask, NULL);
 			exit(0);
 		}
 		nanosleep(&(struct timespec){ .tv_nsec = (long)look_ns }, NULL);
 		look_ns = look_ns * 2 < LOOK_LAST_NS ? look_ns * 2 : LOOK_LAST_NS;
 	}
-	control_pause(); /* nothing can be seen: leave, and the process ends by itself */
+	/* Nothing can be seen, or the C library would not have been asked: the process ends by itself. */
+	control_pause();
 	return NULL;
 }
 
-/* A destructor of thread specific data: the main thread ends, the process goes on. */
-static void main_ends(void *unused)
+static void start_waiting(void)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
 	sigset_t all;
 	int rc;
 
-	(void)unused;
-	if (!control_is_wanted())
-		return;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &main_mask);
 	pthread_attr_init(&attr);
@@ -97,8 +97,26 @@ static void main_ends(void *unused)
 		control_pause();
 }
 
+/* A destructor of thread specific data: the main thread ends, the process goes on. */
+static void main_ends(void *unused)
+{
+	(void)unused;
+	if (control_is_wanted())
+		start_waiting();
+}
+
+void last_by_call(void)
+{
+	by_call = true;
+	if (count_threads() > 1u + control_is_active())
+		start_waiting();
+	else
+		control_pause(); /* nobody goes on */
+}
+
 void last_in_child(void)
 {
+	by_call = false;
 	if (has_key)
 		pthread_setspecific(main_thread, &has_key);
 }

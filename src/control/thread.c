@@ -126,11 +126,11 @@ static int fill_standard(void)
 	return 0;
 }
 
-int thread_settle(void)
+int thread_settle(const char *name)
 {
 	int rc = 0;
 
-	prctl(PR_SET_NAME, "mtpreload", 0, 0, 0);
+	prctl(PR_SET_NAME, name, 0, 0, 0);
 	if (syscall(SYS_close_range, 0u, ~0u, CLOSE_RANGE_UNSHARE) < 0)
 		rc = copy_and_close();
 	return rc ? rc : fill_standard();

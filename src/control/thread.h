@@ -15,9 +15,9 @@ void thread_begin(void);
    thread; its signal mask is as before afterwards. */
 int thread_start(void *(*run)(void *));
 
-/* Gives the calling thread its name and a descriptor table of its own, with nothing of the host's
+/* Gives the calling thread this name and a descriptor table of its own, with nothing of the host's
    in it and harmless descriptors as 0, 1 and 2. 0, or -errno: then it must open nothing. */
-int thread_settle(void);
+int thread_settle(const char *name);
 
 /* A thread of ours that others may wake out of its rest, or out of poll. */
 struct sleeper {

@@ -42,6 +42,13 @@ static uint64_t number_after(const char *text, const char *key)
 	return 0;
 }
 
+uint64_t system_field(const char *path, const char *key)
+{
+	char text[TEXT_MAX];
+
+	return read_file(path, text, sizeof(text)) < 0 ? 0 : number_after(text, key);
+}
+
 uint64_t system_spare(const struct headroom *h, unsigned keep_percent)
 {
 	uint64_t keep = h->total_bytes / 100 * keep_percent;

@@ -22,6 +22,10 @@ int system_headroom(unsigned keep_percent, struct headroom *tightest);
 /* What may be taken from `h` while leaving `keep_percent` of its total; 0 where nothing. */
 uint64_t system_spare(const struct headroom *h, unsigned keep_percent);
 
+/* The number behind `key` at the start of a line of a small file; 0 where there is none. Opens a file, like
+   system_headroom. */
+uint64_t system_field(const char *path, const char *key);
+
 /* Resident bytes of this process, as the kernel counts them without looking at each page: it may lag by
    some hundred KiB. 0 where /proc cannot be read. Opens a file, like system_headroom. */
 uint64_t system_resident(void);
