@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Fuzzes the matching of arguments. The first byte chooses the command; behind it come arguments, each
-   ended by a NUL: [KIND]TEXT, or =NAME\x01[KIND]TEXT for a named one, where KIND is one of # . ? */
+   ended by a NUL: [KIND]TEXT, or =NAME\x01[KIND]TEXT for a named one, where KIND is one of # . ? ~ */
 #include "tests/fuzz.h"
 
 static unsigned faults, values;
@@ -54,8 +54,8 @@ static const struct reply_ops counting_ops = {
 
 static void add_arg(struct rpc_call *call, char *word)
 {
-	static const char marks[] = "#.?";
-	static const enum rpc_kind kinds[] = { RPC_NUMBER, RPC_DOUBLE, RPC_OTHER };
+	static const char marks[] = "#.?~";
+	static const enum rpc_kind kinds[] = { RPC_NUMBER, RPC_DOUBLE, RPC_OTHER, RPC_LOOSE };
 	char *separator = *word == '=' ? strchr(word, '\x01') : NULL;
 	const char *name = NULL, *mark;
 

@@ -207,10 +207,30 @@ FAULTS = [
     ("mt.mem_test_list abc", NO_INTEGER % 0),
     ("cfg.set_now_int malloc_test nothing 1", "400 - setting 'nothing' not found"),
     ("cfg.set_now_int malloc_test check_content 2", "400 - bad value '2' for check_content"),
+    ("mt.leak_start 1m 2m 64k rate 1000 mmap", BAD_TIMES + ": only shape=exp has a period (accepted: 0, or none)"),
+    ("mt.leak_start rat=1m", NO_INTEGER % 0 + ": rate 'rat=1m'"),
+    ("mt.mem_alloc size=1 size=2", "400 - argument given twice: 'size'"),
     ("mt.nothing", "500 - command mt.nothing not found"),
     ("help mt.nothing", "500 - command mt.nothing not found"),
     ("m" * 300, "500 - command mmm"),
 ]
+
+
+@fact
+def each_leak_can_be_asked_for_by_place_or_by_name():
+    with each_host() as hosts:
+        for _, _, kamcmd in hosts:
+            for number, typed in enumerate(("1m 2m 64k rate 0 mmap thread 3600000", "1 2 1 step 0 mmap thread 3600000 m",
+                                            "rate=1m limit=2m kind=mmap time=1h", "1 unit=m kind=mmap limit=2 time=1h",
+                                            "shape=exp period=1s rate=1m limit=2m kind=mmap time=1h"), 1):
+                equal(kamcmd("mt.leak_start " + typed), f"{number}\n", typed)
+                listed = kamcmd(f"mt.mem_test_list {number}")
+                equal((line(listed, "total"), re.findall(r"kind *: (\w+)", listed)), ([2 * MIB], ["mmap"]), typed)
+                assert line(listed, "remaining (s)")[0] > 3000, listed
+            equal(kamcmd("mt.mem_test_destroy id=2"), "")
+            equal(line(kamcmd("mt.mem_test_list"), "ID"), [5, 4, 3, 1])
+            equal(kamcmd("mt.mem_test_list unit=k id=3").count("total        : 2048\n"), 1)
+            equal(kamcmd("mt.mem_test_destroy_all"), "")
 
 
 @fact

@@ -94,7 +94,7 @@ static size_t put_argument(struct prng *p, char *at, struct expected *e)
 			 (int)((value < 0 ? -value : value) % 1000));
 		return put_number(at, 2, value);
 	default:
-		e->kind = RPC_WORD;
+		e->kind = RPC_LOOSE;
 		draw_bytes(p, 0, prng_range(p, 0, 3) ? 20 : WORD_MAX - 1, e->text);
 		return put_record(at, 1, e->text, strlen(e->text) + 1);
 	}

@@ -154,6 +154,43 @@ START_TEST(kinds_of_the_wire_are_respected)
 }
 END_TEST
 
+/* As BINRPC has it: a string may be NAME=VALUE, or a text with such a beginning. */
+START_TEST(loose_word_is_named_where_the_command_has_that_name)
+{
+	static const struct {
+		const char *method, *words[3], *reply;
+	} cases[] = {
+		{ "mt.mem_alloc", { "unit=k", "size=10" }, "" },
+		{ "mt.mem_alloc", { "unit=k", "10" }, "" },
+		{ "mt.mem_alloc", { "size=10", "k" }, "" },
+		{ "mt.mem_alloc", { "size=10", "size=11" }, "400 argument given twice: 'size' (usage: " },
+		{ "mt.mem_alloc", { "bytes=10" }, "400 error at parameter 0: expected integer type but record doesn't "
+						  "match type: size 'bytes=10' is not of that form" },
+		{ "mt.mem_alloc", { "Size=10" }, "400 error at parameter 0: " },
+		{ "mt.mem_alloc", { "=10" }, "400 error at parameter 0: " },
+		{ "mt.mem_alloc", { "siz=10" }, "400 error at parameter 0: " },
+		{ "mt.mem_alloc", { "sizes=10" }, "400 error at parameter 0: " },
+		{ "mt.mem_alloc", { "size=" }, "400 error at parameter 0: expected integer type but record doesn't "
+					       "match type: size '' is not of that form" },
+		{ "mt.help", { "size=10" }, "500 command size=10 not found" },
+		{ "mt.help", { "command=mt.mem_free" }, "'mt.mem_free [size] [unit]" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct rpc_call call = { .method = cases[i].method };
+		const char *said;
+
+		for (size_t n = 0; n < COUNT(cases[i].words) && cases[i].words[n]; n++)
+			rpc_add_arg(&call, NULL, cases[i].words[n], RPC_LOOSE);
+		said = recorder_run(&call);
+		ck_assert_msg(strncmp(said, cases[i].reply, strlen(cases[i].reply)) == 0, "%s: %s",
+			      cases[i].words[0], said);
+		ck_assert_msg(*said || !*cases[i].reply, "%s: nothing said", cases[i].words[0]);
+	}
+	recorder_expect("mt.mem_used", "30720");
+}
+END_TEST
+
 START_TEST(more_arguments_than_a_call_holds_are_too_many)
 {
 	struct rpc_call call = { .method = "mt.mem_used" };
@@ -216,6 +253,6 @@ END_TEST
 
 UNIT_SUITE(command, refusals_begin_like_the_originals, unknown_command_names_the_nearest,
 	   very_long_words_are_cut_in_refusals, arguments_may_be_named_or_positional_or_mixed,
-	   unit_applies_to_all_sizes_but_those_with_their_own, kinds_of_the_wire_are_respected,
+	   unit_applies_to_all_sizes_but_those_with_their_own, kinds_of_the_wire_are_respected, loose_word_is_named_where_the_command_has_that_name,
 	   more_arguments_than_a_call_holds_are_too_many, every_row_of_the_table_has_usage_and_help,
 	   changes_are_logged_with_their_caller_and_questions_are_not)

@@ -68,7 +68,7 @@ static void take_with(const char *records)
 
 static const char *call_text(void)
 {
-	static const char kinds[] = { [RPC_NUMBER] = '#', [RPC_WORD] = '$', [RPC_DOUBLE] = '.',
+	static const char kinds[] = { [RPC_NUMBER] = '#', [RPC_LOOSE] = '$', [RPC_DOUBLE] = '.',
 				      [RPC_OTHER] = '?' };
 	static char text[512];
 	int n = snprintf(text, sizeof(text), "%s", call.method ? call.method : "");

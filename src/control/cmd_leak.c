@@ -63,8 +63,9 @@ static bool times_are_valid(const struct args *a, const struct test_plan *p, str
 		reply_fault(r, 400,
 			    "invalid time intervals values: shape exp needs a period from 1 ms, after which the "
 			    "rate doubles");
-	else if (!doubles && arg_given(a, "period"))
-		reply_fault(r, 400, "invalid time intervals values: only shape=exp has a period");
+	else if (!doubles && arg_number(a, "period") != 0)
+		reply_fault(r, 400,
+			    "invalid time intervals values: only shape=exp has a period (accepted: 0, or none)");
 	else if (p->time_ms == 0)
 		reply_fault(r, 400, "invalid time intervals values: time 0 (accepted: from 1 ms, or none: no end)");
 	else

@@ -106,6 +106,7 @@ struct binding {
 	const struct command *command;
 	const struct rpc_call *call;
 	struct reply *reply;
+	struct rpc_arg words[RPC_ARGS_MAX]; /* the call's, with names found */
 	struct param params[RPC_ARGS_MAX];
 	const struct rpc_arg *given[RPC_ARGS_MAX]; /* by parameter */
 	unsigned count;
@@ -120,26 +121,45 @@ static void fault_usage(struct binding *b, const char *what, const char *word)
 		    command_usage(b->command, usage));
 }
 
-static int find_param(const struct binding *b, const char *name)
+static int find_param(const struct binding *b, const char *name, size_t length)
 {
 	for (unsigned i = 0; i < b->count; i++)
-		if (strcmp(b->params[i].shown.name, name) == 0)
+		if (strlen(b->params[i].shown.name) == length &&
+		    strncmp(b->params[i].shown.name, name, length) == 0)
 			return (int)i;
 	return -1;
+}
+
+static void read_word(struct binding *b, struct rpc_arg *word)
+{
+	size_t length;
+	int at;
+
+	if (word->kind != RPC_LOOSE)
+		return;
+	word->kind = RPC_WORD;
+	length = rpc_name_length(word->text);
+	at = length ? find_param(b, word->text, length) : -1;
+	if (at < 0)
+		return;
+	word->name = b->params[at].shown.name;
+	word->text += length + 1;
 }
 
 /* Gives each argument of the call its parameter: named ones theirs, the others the next that is free. */
 static bool place_args(struct binding *b)
 {
-	unsigned next = 0;
+	unsigned next = 0, count = b->call->count < RPC_ARGS_MAX ? b->call->count : RPC_ARGS_MAX;
 
-	for (unsigned i = 0; i < b->call->count && i < RPC_ARGS_MAX; i++) {
-		const struct rpc_arg *arg = &b->call->args[i];
+	for (unsigned i = 0; i < count; i++) {
+		struct rpc_arg *arg = &b->words[i];
 		int at;
 
+		*arg = b->call->args[i];
+		read_word(b, arg);
 		if (!arg->name)
 			continue;
-		at = find_param(b, arg->name);
+		at = find_param(b, arg->name, strlen(arg->name));
 		if (at < 0 || b->given[at]) {
 			fault_usage(b, at < 0 ? "unknown argument" : "argument given twice",
 				    arg->name);
@@ -147,16 +167,16 @@ static bool place_args(struct binding *b)
 		}
 		b->given[at] = arg;
 	}
-	for (unsigned i = 0; i < b->call->count && i < RPC_ARGS_MAX; i++) {
-		if (b->call->args[i].name)
+	for (unsigned i = 0; i < count; i++) {
+		if (b->words[i].name)
 			continue;
 		while (next < b->count && b->given[next])
 			next++;
 		if (next == b->count) {
-			fault_usage(b, "too many arguments", b->call->args[i].text);
+			fault_usage(b, "too many arguments", b->words[i].text);
 			return false;
 		}
-		b->given[next++] = &b->call->args[i];
+		b->given[next++] = &b->words[i];
 	}
 	return true;
 }

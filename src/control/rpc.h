@@ -13,8 +13,9 @@
 #include "base/json.h"
 #include "inject/job.h"
 
-/* What a wire knows about an argument's type. A word of digits is a number all the same. */
-enum rpc_kind { RPC_NUMBER, RPC_WORD, RPC_DOUBLE, RPC_OTHER };
+/* What a wire knows about an argument's type. A word of digits is a number all the same. RPC_LOOSE is a word
+   in which the wire cannot tell "name=value" from a text: a name only where the command has it. */
+enum rpc_kind { RPC_NUMBER, RPC_WORD, RPC_DOUBLE, RPC_OTHER, RPC_LOOSE };
 
 struct rpc_arg {
 	const char *name; /* NULL: positional */
@@ -34,6 +35,9 @@ struct rpc_call {
 };
 
 void rpc_add_arg(struct rpc_call *call, const char *name, const char *text, enum rpc_kind kind);
+
+/* How long the name is in "name=value", which has to be an identifier; 0: it is no such word. */
+size_t rpc_name_length(const char *word);
 
 struct reply;
 

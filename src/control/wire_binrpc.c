@@ -165,7 +165,7 @@ static const char *read_body(unsigned char *at, unsigned char *end, struct rpc_c
 			text = record_string(&r);
 			if (!text)
 				return "a string without its NUL, or with two";
-			rpc_add_arg(call, NULL, text, RPC_WORD);
+			rpc_add_arg(call, NULL, text, RPC_LOOSE); /* kamcmd has no quotes */
 			break;
 		case RECORD_STRUCT:
 		case RECORD_ARRAY:

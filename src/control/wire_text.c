@@ -23,17 +23,6 @@ size_t wire_line(const char *in, size_t len, bool eof)
 	return eof ? len : 0;
 }
 
-/* "name=value" with an identifier in front: split, and the value returned. */
-static char *split_named(char *word)
-{
-	size_t name = strspn(word, "abcdefghijklmnopqrstuvwxyz_");
-
-	if (name == 0 || word[name] != '=')
-		return NULL;
-	word[name] = '\0';
-	return word + name + 1;
-}
-
 /* Cuts the next word off, in place. Double quotes keep blanks together. NULL at the end. */
 static char *next_word(char **at, bool *quoted)
 {
@@ -53,9 +42,11 @@ static char *next_word(char **at, bool *quoted)
 
 static void add_word(struct rpc_call *call, char *word, bool quoted)
 {
-	char *value = quoted ? NULL : split_named(word);
+	size_t name = quoted ? 0 : rpc_name_length(word);
 
-	rpc_add_arg(call, value ? word : NULL, value ? value : word, RPC_WORD);
+	if (name)
+		word[name] = '\0';
+	rpc_add_arg(call, name ? word : NULL, name ? word + name + 1 : word, RPC_WORD);
 }
 
 static size_t text_take(char *in, size_t len, bool eof, struct rpc_call *call, struct reply *r)
