@@ -280,7 +280,7 @@ EXPORT void mt_mem_free(void)
 
 EXPORT unsigned long long mt_mem_used(void)
 {
-	return budget_used();
+	return budget_held();
 }
 
 EXPORT const char *mt_version(void)

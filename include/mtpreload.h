@@ -40,7 +40,7 @@ int mt_mem_alloc(size_t size) MT_WEAK;
    called; timed tests keep theirs. Never fails, keeps errno. (Specification: mt_mem_free().) */
 void mt_mem_free(void) MT_WEAK;
 
-/* Bytes held by all injection, timed tests included. */
+/* Bytes held by all injection, timed tests included; what is only pending (where=host) is not. */
 unsigned long long mt_mem_used(void) MT_WEAK;
 
 /* The library's version, "0.1.0": a string that lives as long as the process. */

@@ -20,6 +20,11 @@ START_TEST(limit_is_exact_to_the_byte)
 	ck_assert_int_eq(budget_take(999, why), 0);
 	ck_assert_int_eq(budget_take(1, why), 0);
 	ck_assert_uint_eq(budget_used(), 1000);
+	budget_post(600);
+	ck_assert_uint_eq(budget_used(), 1000);
+	ck_assert_uint_eq(budget_held(), 400);
+	budget_post(-600);
+	ck_assert_uint_eq(budget_held(), 1000);
 	ck_assert_str_eq(why, "");
 	ck_assert_int_eq(budget_take(1, why), -EDQUOT);
 	ck_assert_str_eq(why, "1 bytes asked, 1000 held, max_bytes is 1000");

@@ -22,11 +22,11 @@ START_TEST(status_counts_what_is_held)
 	recorder_call("mt.mem_alloc 100");
 	recorder_call("mt.mem_alloc 200");
 	recorder_call("mt.mem_test_start 1 1 1 1h 1h 2h");
-	recorder_expect_beginning("mt.status", "{held=300 hand_bytes=300 hand_chunks=2 tests_running=1 "
+	recorder_expect_beginning("mt.status", "{held=300 pending=0 hand_bytes=300 hand_chunks=2 tests_running=1 "
 					       "tests_stopped=0 corruptions=");
 	expect_part("mt.status", " record_bytes=512 ");
 	recorder_call("mt.reset");
-	recorder_expect_beginning("mt.status", "{held=0 hand_bytes=0 hand_chunks=0 tests_running=0 "
+	recorder_expect_beginning("mt.status", "{held=0 pending=0 hand_bytes=0 hand_chunks=0 tests_running=0 "
 					       "tests_stopped=1 ");
 }
 END_TEST

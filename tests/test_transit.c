@@ -3,6 +3,7 @@
 #include "inject/transit.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -46,6 +47,12 @@ static uint64_t go_out(struct transit *t, bool for_good, struct slice slice)
 	ck_assert_int_eq(t->stage, TRANSIT_IDLE);
 	ck_assert_uint_eq(budget_used(), 0);
 	return damaged;
+}
+
+/* A thread of the host's allocates. */
+static void be_host(void)
+{
+	free(HEAP_CALL(malloc)(1));
 }
 
 static const size_t sizes[] = { 0, 1, 7, 8, 4097, PART - 1, PART, PART + 1, 5 * PART + 3, 4 << 20 };
@@ -342,10 +349,38 @@ START_TEST(damaged_mapping_is_counted)
 }
 END_TEST
 
+/* Nobody has allocated it before a thread of the host's does; the limits count it all the same. */
+START_TEST(posted_chunk_is_taken_but_not_held)
+{
+	const struct want want = { .size = 1000, .where = WHERE_HOST };
+	struct slice slice = UNIT_MUCH_TIME;
+	struct transit t = { 0 };
+	uint64_t failed = 0;
+
+	ck_assert_int_eq(transit_in(&t, &want, NULL), 0);
+	ck_assert_int_eq(t.stage, TRANSIT_POSTED);
+	ck_assert_uint_eq(budget_used(), 1000);
+	ck_assert_uint_eq(budget_posted(), 1000);
+	ck_assert_uint_eq(budget_held(), 0);
+	ck_assert(transit_withdraw(&t));
+	ck_assert_uint_eq(budget_used(), 0);
+	ck_assert_uint_eq(budget_posted(), 0);
+	ck_assert_int_eq(transit_in(&t, &want, NULL), 0);
+	ck_assert(!transit_arrived(&t, &failed));
+	be_host();
+	ck_assert(transit_arrived(&t, &failed));
+	ck_assert_uint_eq(failed, 0);
+	ck_assert_uint_eq(budget_posted(), 0);
+	ck_assert_uint_eq(budget_held(), 1000);
+	ck_assert(transit_in_step(&t, &slice));
+	go_out(&t, true, UNIT_MUCH_TIME);
+}
+END_TEST
+
 UNIT_SUITE(transit, chunk_goes_in_and_out_whole_or_in_parts, damaged_chunk_is_counted_once,
 	   half_filled_chunk_has_no_pattern_yet, touch_decides_whether_pages_are_resident,
 	   refusals_take_nothing, drain_empties_a_pool,
 	   interrupted_chunk_is_adopted_in_any_stage, cancelled_chunk_leaves_nothing_pending,
 	   kinds_come_in_as_what_they_are_and_leave_nothing, untouched_stays_so_whatever_the_settings_say,
 	   mappings_are_touched_as_touch_says, mapping_that_the_system_refuses_takes_nothing,
-	   damaged_mapping_is_counted)
+	   damaged_mapping_is_counted, posted_chunk_is_taken_but_not_held)

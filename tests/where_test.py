@@ -5,6 +5,12 @@
 from harness import MIB, PIPES, Client, Place, Program, equal, fact, run_facts, victim, wait_for
 from pins import pinned_by
 
+
+def nothing_is_pending(client):
+    status = client.call("mt.status")
+    return status["pending"] == status["held"] == 0
+
+
 @fact
 def only_a_leak_by_the_hosts_own_thread_pins_what_the_host_has_freed():
     by_host, by_thread = pinned_by("host"), pinned_by("thread")
@@ -26,13 +32,37 @@ def host_that_does_not_allocate_is_reported_and_nothing_stays():
         wait_for(lambda: client.call("mt.mem_test_list", leak)[0]["pending"], "a pending chunk")
         equal(client.call("mt.mem_test_list", leak)[0]["pending"], 10 << 10)
         client.call("mt.mem_test_stop", leak)
-        wait_for(lambda: client.call("mt.mem_used") == 0, "all to be given up")
+        wait_for(lambda: nothing_is_pending(client), "all to be given up")
         client.call("mt.mem_test_start", 10, 10, 100, 1, 1, "1h")
         client.call("mt.leak_start", rate="1m")
         client.call("mt.reset")
-        wait_for(lambda: client.call("mt.mem_used") == 0, "all to be given up")
+        assert nothing_is_pending(client)
         client.call("mt.mem_test_destroy_all")
         equal(client.call("mt.mem_test_list"), [])
+
+
+@fact
+def what_nobody_has_allocated_is_pending_and_not_used():
+    with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host, \
+            Client(place.wait_socket(host.pid)) as client:
+        def figures():
+            status = client.call("mt.status")
+            return client.call("mt.mem_used"), status["held"], status["pending"]
+
+        leak = client.call("mt.leak_start", rate="1m", limit="1m", where="host")
+        wait_for(lambda: client.call("mt.mem_test_list", leak)[0]["pending"] == 65536, "a pending chunk")
+        equal(figures(), (0, 0, 65536))
+        equal(client.call("mt.mem_free"), 0)
+        client.call("mt.mem_alloc", 1000)
+        equal(figures(), (1000, 1000, 65536))
+        client.call("cfg.set_now_int", "malloc_test", "max_bytes", 65536 + 1000)
+        assert "66536 held" in client.refusal("mt.mem_alloc", 1)[1], "the limits count it"
+        equal(client.call("mt.mem_free"), 1000)
+        equal(figures(), (0, 0, 65536))
+        with open(place.run + "/STOP", "w"):
+            wait_for(lambda: client.call("mt.mem_test_list", leak)[0]["pending"] == 0, "STOP to give up what is pending alone")
+            equal(figures(), (0, 0, 0))
+        equal(client.call("mt.mem_test_list", leak)[0]["state"], "stopped")
 
 
 @fact

@@ -154,7 +154,7 @@ void cmd_mem_free(const struct args *a, struct reply *r)
 
 void cmd_mem_used(const struct args *a, struct reply *r)
 {
-	reply_number(r, NULL, budget_used() >> a->shift);
+	reply_number(r, NULL, budget_held() >> a->shift);
 }
 
 void cmd_reset(const struct args *a, struct reply *r)

@@ -28,7 +28,8 @@ void cmd_status(const struct args *a, struct reply *r)
 
 	(void)a;
 	reply_open(r, NULL, '{');
-	reply_number(r, "held", budget_used());
+	reply_number(r, "held", budget_held());
+	reply_number(r, "pending", budget_posted());
 	reply_number(r, "hand_bytes", hand_pool.bytes);
 	reply_number(r, "hand_chunks", hand_pool.chunks);
 	reply_number(r, "tests_running", n.running);

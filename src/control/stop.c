@@ -96,7 +96,7 @@ static void take_back(void)
 {
 	if (!is_anything_held() || reset_is_running())
 		return;
-	log_line("stopped by %s: %" PRIu64 " bytes are taken back", path, budget_used());
+	log_line("stopped by %s: %" PRIu64 " bytes are taken back", path, budget_held());
 	reset_start();
 }
 

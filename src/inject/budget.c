@@ -25,6 +25,7 @@ _Atomic uint64_t budget_available_percent = 5;
 static _Atomic uint64_t used;
 static _Atomic uint64_t reserve; /* written inside the gate */
 static _Atomic int64_t pending;
+static _Atomic uint64_t posted; /* of those used; written inside the gate */
 static _Atomic uint64_t refusals;
 
 static _Atomic int64_t credit;            /* bytes that the last reading still grants */
@@ -204,6 +205,23 @@ uint64_t budget_used(void)
 	return taken - left;
 }
 
+void budget_post(int64_t bytes)
+{
+	atomic_fetch_add(&posted, (uint64_t)bytes);
+}
+
+uint64_t budget_posted(void)
+{
+	return atomic_load(&posted);
+}
+
+uint64_t budget_held(void)
+{
+	uint64_t waiting = budget_posted(), taken = budget_used();
+
+	return taken > waiting ? taken - waiting : 0; /* outside the gate some may have been given up between the two */
+}
+
 uint64_t budget_refusals(void)
 {
 	return atomic_load(&refusals);
@@ -220,5 +238,6 @@ void budget_adopt(uint64_t bytes)
 	atomic_store(&used, bytes);
 	set_reserve(0);
 	atomic_store(&pending, 0);
+	atomic_store(&posted, 0);
 	budget_forget();
 }

@@ -35,9 +35,17 @@ void budget_give(uint64_t bytes);
    reading may count them as available. Adds or, negative, removes. */
 void budget_pending(int64_t bytes);
 
-/* Bytes held by all injection. Exact inside the gate; elsewhere it may be a megabyte high for a moment while our
-   thread is at work. */
+/* Of the bytes taken, those that are posted for the host's threads: nobody has allocated them yet. Adds or,
+   negative, removes; inside the gate. */
+void budget_post(int64_t bytes);
+uint64_t budget_posted(void);
+
+/* All bytes taken, posted ones too: what the limits count, and who asks whether anything is left to be taken back. Exact
+   inside the gate; elsewhere it may be a megabyte high for a moment while our thread is at work. */
 uint64_t budget_used(void);
+
+/* Bytes that are really allocated: what we say is used. As exact as budget_used. */
+uint64_t budget_held(void);
 
 /* How many requests were refused since start. */
 uint64_t budget_refusals(void);

@@ -365,7 +365,7 @@ void bulk_free(struct job *j, uint64_t bytes)
 void bulk_free_all(struct job *j, bool urgent)
 {
 	j->more = true;
-	j->goal = budget_used();
+	j->goal = budget_held();
 	j->urgent = urgent;
 	start_free(j);
 }

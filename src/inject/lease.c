@@ -41,7 +41,7 @@ void lease_run(void)
 		return;
 	end_ns = CLOCK_NEVER;
 	expired = true;
-	log_line("the lease has expired: %" PRIu64 " bytes are taken back", budget_used());
+	log_line("the lease has expired: %" PRIu64 " bytes are taken back", budget_held());
 	reset_start();
 }
 

@@ -112,6 +112,7 @@ static int post(struct transit *t, const struct want *w)
 	t->kind = w->kind;
 	t->post_ns = clock_ns();
 	t->stage = TRANSIT_POSTED;
+	budget_post((int64_t)w->size);
 	return 0;
 }
 
@@ -164,6 +165,7 @@ bool transit_arrived(struct transit *t, uint64_t *failed)
 {
 	if (post_get(t->slot, &t->chunk.addr) != POST_DONE)
 		return false;
+	budget_post(-(int64_t)t->chunk.size);
 	if (t->chunk.addr) {
 		arrive(t, t->kind);
 		return true;
@@ -178,6 +180,7 @@ bool transit_withdraw(struct transit *t)
 {
 	if (!post_withdraw(t->slot))
 		return false;
+	budget_post(-(int64_t)t->chunk.size);
 	budget_give_inside(t->chunk.size);
 	t->stage = TRANSIT_IDLE;
 	return true;
