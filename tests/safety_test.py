@@ -335,6 +335,19 @@ def stop_cancels_a_command_that_is_under_way():
 
 
 @fact
+def reset_tells_of_all_that_was_held_also_of_what_was_under_way():
+    with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host:
+        path = place.wait_socket(host.pid)
+        with Client(path) as other, Client(path) as client:
+            client.call("mt.mem_alloc", 1000)
+            client.call("mt.leak_start", rate=1, shape="step", limit="256m", size="256m")
+            other.send('{"jsonrpc":"2.0","method":"mt.mem_alloc","params":["512m"],"id":1}\n')
+            wait_for(lambda: client.call("mt.mem_used") == 1000 + 768 * MIB, "both to be in hand, or done")
+            equal(client.call("mt.reset"), 1000 + 768 * MIB)
+            equal(client.call("mt.mem_used"), 0)
+
+
+@fact
 def the_c_api_is_refused_and_taken_back_too():
     with Place() as place, Program([sys.executable, "-c", SELF_LEAK], env=place.environment(),
                                    **PIPES) as host:

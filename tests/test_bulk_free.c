@@ -176,6 +176,63 @@ START_TEST(free_all_empties_every_pool_and_tests_run_on)
 }
 END_TEST
 
+/* One whose tick was interrupted: it has a chunk of so many bytes in hand, on its way in. */
+static struct test *test_filling(uint64_t size)
+{
+	struct test_plan plan = UNIT_PLAN(size, size, size, 1000, 1000, 3600000);
+	struct test *t;
+	uint64_t id;
+
+	ck_assert_int_eq(sched_start(&plan, &id), 0);
+	t = sched_find(id);
+	t->due_ns = 1;
+	sched_run(0);
+	ck_assert_uint_eq(test_held_bytes(t), size);
+	ck_assert_uint_eq(t->pool.bytes, 0);
+	return t;
+}
+
+START_TEST(reset_tells_of_all_that_was_held)
+{
+	struct unit_job other, reset;
+	struct slice none = UNIT_NO_TIME;
+
+	unit_hold(1000);
+	test_filling(4 << 20);
+	sched_stop(test_filling(5 << 20));
+	bulk_alloc(unit_job(&other), 8 << 20, 8 << 20, 8 << 20);
+	job_run(&none);
+	ck_assert_uint_eq(budget_held(), 1000 + (17 << 20));
+	bulk_reset(unit_job(&reset));
+	unit_run(&reset, 0);
+	ck_assert(other.done && other.job.cancelled);
+	ck_assert_uint_eq(reset.job.bytes, 1000 + (17 << 20));
+	ck_assert_uint_eq(budget_used(), 0);
+}
+END_TEST
+
+/* A test that runs on keeps the chunk that is on its way in; what tests free by themselves is waited for. */
+START_TEST(free_all_tells_of_what_tests_have_on_their_way_out)
+{
+	struct test *stopped = test_filling(4 << 20), *destroyed = test_filling(8 << 20);
+	struct unit_job u, gone;
+	uint64_t held;
+
+	unit_hold(1000);
+	test_filling(64 << 20);
+	sched_stop(stopped);
+	bulk_destroy(unit_job(&gone), destroyed);
+	held = budget_held();
+	ck_assert_uint_eq(held, 1000 + (76 << 20));
+	bulk_free_all(unit_job(&u), false);
+	unit_run(&u, 0);
+	ck_assert(!sched_any_awaited());
+	ck_assert_uint_ge(u.job.bytes, 1000 + (12 << 20));
+	ck_assert_uint_eq(u.job.bytes, held - budget_held());
+	unit_run(&gone, 0);
+}
+END_TEST
+
 static void take_newest(struct chunk_pool *pool)
 {
 	struct chunk_cursor at = { 0 };
@@ -278,4 +335,5 @@ UNIT_SUITE(bulk_free, free_by_size_takes_fitting_chunks_newest_first,
 	   smallest_that_covers_is_of_the_pool_at_hand,
 	   free_all_empties_every_pool_and_tests_run_on, removal_by_others_restarts_the_walk,
 	   test_destroyed_in_the_middle_of_a_walk_is_left_alone,
-	   damage_is_counted_with_the_job_and_the_test, cancelled_free_keeps_the_rest)
+	   damage_is_counted_with_the_job_and_the_test, cancelled_free_keeps_the_rest,
+	   reset_tells_of_all_that_was_held, free_all_tells_of_what_tests_have_on_their_way_out)

@@ -302,6 +302,15 @@ static bool release(struct job *j, struct slice *slice)
 	return true;
 }
 
+/* After mt.reset: also what others have freed for it. Something may have come meanwhile, from the C API. */
+static void count_taken_back(struct job *j)
+{
+	uint64_t left = budget_held();
+
+	if (j->held > left && j->held - left > j->bytes)
+		j->bytes = j->held - left;
+}
+
 /* After mt.reset nothing is held: chunks that stopped tests and cancelled jobs have in hand are on
    their way out, and waited for. */
 static bool finish_free(struct job *j)
@@ -316,8 +325,12 @@ static bool finish_free(struct job *j)
 		start_walk(j, &hand_pool);
 		return false;
 	}
+	if (!j->cancelled && sched_any_awaited())
+		return false;
 	if (j->chunks)
 		transit_settle();
+	if (j->urgent)
+		count_taken_back(j);
 	return true;
 }
 
@@ -325,6 +338,10 @@ static bool free_step(struct job *j, struct slice *slice)
 {
 	struct chunk c;
 
+	/* What tests have on their way out is freed together with the rest, by them. */
+	if (j->more && !j->urgent && !j->begun)
+		j->bytes += sched_await_leaving();
+	j->begun = true;
 	do {
 		if (!release(j, slice))
 			return false;
@@ -365,7 +382,7 @@ void bulk_free(struct job *j, uint64_t bytes)
 void bulk_free_all(struct job *j, bool urgent)
 {
 	j->more = true;
-	j->goal = budget_held();
+	j->goal = j->held = budget_held();
 	j->urgent = urgent;
 	start_free(j);
 }

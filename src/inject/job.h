@@ -31,6 +31,8 @@ struct job {
 	/* What is to be done, and how far it is: bulk.c's. */
 	uint64_t min, max, left;
 	bool more; /* allocating: another chunk follows; freeing: everything, `left` does not count */
+	bool begun;  /* freeing everything */
+	uint64_t held; /* mt.reset: before it began */
 	bool waited; /* freeing: chunks that others had in hand may have come back meanwhile */
 	enum where where;
 	uint64_t pending; /* bytes that the host did not come to allocate */

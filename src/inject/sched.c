@@ -222,6 +222,7 @@ static void finish_tick(struct test *t)
 {
 	uint64_t now = clock_ns();
 
+	t->awaited = t->awaited && t->state == TEST_LEAVING && t->pool.chunks;
 	if (t->state == TEST_LEAVING) {
 		if (t->pool.chunks) { /* it was filling when it was destroyed */
 			t->phase = TEST_EMPTYING;
@@ -305,6 +306,25 @@ bool sched_any_leaving(void)
 {
 	for (const struct test *t = busy_first; t; t = t->next_busy)
 		if (t->state != TEST_RUNNING)
+			return true;
+	return false;
+}
+
+uint64_t sched_await_leaving(void)
+{
+	uint64_t bytes = 0;
+
+	for (struct test *t = busy_first; t; t = t->next_busy) {
+		bytes += test_leaving_bytes(t);
+		t->awaited = test_leaving_bytes(t) > 0;
+	}
+	return bytes;
+}
+
+bool sched_any_awaited(void)
+{
+	for (const struct test *t = busy_first; t; t = t->next_busy)
+		if (t->awaited)
 			return true;
 	return false;
 }

@@ -34,6 +34,11 @@ void sched_run(uint64_t slice_ns);
 /* Has a test that does not run any more a chunk on its way out? */
 bool sched_any_leaving(void);
 
+/* Marks the tests that free something by themselves: those destroyed, stopped or beginning their cycle again in the middle
+   of a tick. Returns how many bytes are on their way. Then: has one of them not finished its tick? */
+uint64_t sched_await_leaving(void);
+bool sched_any_awaited(void);
+
 /* When sched_run has to be called next: CLOCK_NEVER when no test runs. */
 uint64_t sched_next_ns(void);
 

@@ -256,6 +256,16 @@ uint64_t test_held_bytes(const struct test *t)
 	return t->pool.bytes + (in_hand ? t->moving.chunk.size : 0);
 }
 
+/* A chunk that is being resized when its test is stopped stays. */
+uint64_t test_leaving_bytes(const struct test *t)
+{
+	bool over = t->state == TEST_STOPPED && t->phase != TEST_RESIZING;
+
+	if (t->state == TEST_LEAVING)
+		return test_held_bytes(t);
+	return over || t->phase == TEST_EMPTYING ? test_held_bytes(t) - t->pool.bytes : 0;
+}
+
 uint64_t test_pending_bytes(const struct test *t)
 {
 	return t->moving.stage == TRANSIT_POSTED ? t->moving.chunk.size : 0;

@@ -78,6 +78,7 @@ struct test {
 	struct test *next_busy;
 	bool busy;
 	struct job *waiter; /* told when it has left */
+	bool awaited;       /* this tick is, by mt.mem_free */
 };
 
 /* Fills a zeroed test. The same seed and id give the same sizes and intervals. */
@@ -94,6 +95,7 @@ bool test_advance(struct test *t, struct slice *slice);
 void test_set_next(struct test *t, uint64_t now_ns);
 
 uint64_t test_held_bytes(const struct test *t);
+uint64_t test_leaving_bytes(const struct test *t); /* of what it holds: on its way out already */
 uint64_t test_pending_bytes(const struct test *t); /* which a thread of the host's is to allocate */
 uint64_t test_run_ms(const struct test *t, uint64_t now_ns);
 uint64_t test_remaining_ms(const struct test *t, uint64_t now_ns);
