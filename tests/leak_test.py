@@ -257,6 +257,22 @@ def limit_and_time_end_a_leak():
 
 
 @fact
+def the_list_tells_why_one_does_not_grow():
+    with Place() as place, Program(["sleep", "1000"], env=place.environment(max_bytes="10m")) as host, \
+            Client(place.wait_socket(host.pid)) as client:
+        step = client.call("mt.leak_start", rate="1m", shape="step", limit="20m")
+        idle = client.call("mt.mem_test_start", 1, 1, 10, "1h", "1h", "2h")
+        listed = wait_for(lambda: [test for test in client.call("mt.mem_test_list", step) if test["errors"] > 1],
+                          "two refusals")[0]
+        equal((listed["held"], listed["refusal"]),
+              (10 * MIB, "65536 bytes asked, 10485760 held, max_bytes is 10485760"))
+        equal(client.call("mt.mem_test_list", idle)[0]["refusal"], "")
+        client.call("cfg.set_now_int", "malloc_test", "max_bytes", 0)
+        wait_for(lambda: client.call("mt.mem_test_list", step)[0]["held"] == 20 * MIB, "it to go on")
+        equal(client.call("mt.mem_test_list", step)[0]["refusal"], listed["refusal"], "the last one stays")
+
+
+@fact
 def refusals_name_what_is_accepted():
     with Place() as place, Group() as group, Seen(place, group) as seen:
         code, text = seen.client.refusal("mt.leak_start", rate="1m", shape="ramp")

@@ -91,7 +91,7 @@ def layout(test, run_time=r"\d+", remaining=r"\d+", allocations=r"\d+", total_al
              ("total alloc", total_alloc), ("min", test[1]), ("max", test[2]), ("total", test[3]),
              ("reallocs", 0), ("corruptions", 0), ("held", held),
              ("allocated", r"\d+"), ("resident", r"\d+"), ("shape", "cycle"), ("kind", "heap"),
-             ("where", "thread"), ("pending", 0), ("state", "[a-z]+"), ("sequence", "[0-9a-f]{16}")]
+             ("where", "thread"), ("pending", 0), ("state", "[a-z]+"), ("sequence", "[0-9a-f]{16}"), ("refusal", "")]
     return r"\{\n" + "".join("\t" + re.escape(name.ljust(13)) + f": {value}\n"
                              for name, value in lines) + r"\}\n"
 

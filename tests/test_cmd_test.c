@@ -129,7 +129,7 @@ START_TEST(list_has_the_specifications_fields_then_ours)
 		 "[{id=%" PRIu64 " run_time_s=3 remaining_s=0 allocations=1 errors=0 overflows=0 "
 		 "total_alloc=2048 min=2048 max=2048 total=5120 reallocs=0 corruptions=0 held=2048 "
 		 "allocated=%" PRIu64 " resident=%" PRIu64 " shape='cycle' kind='heap' where='thread' pending=0 state='stopped' "
-		 "sequence='%016" PRIx64 "'}]",
+		 "sequence='%016" PRIx64 "' refusal=''}]",
 		 id, t->pool.allocated, t->pool.allocated, t->stats.sequence);
 	ck_assert_uint_ge(t->pool.allocated, 2048);
 	sched_stop(t);

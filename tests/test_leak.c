@@ -299,6 +299,7 @@ START_TEST(what_was_refused_is_asked_for_again_after_100_ms)
 			tick(&t);
 			ck_assert_uint_eq(t.due_ns, now + MS(100));
 			ck_assert_uint_eq(t.stats.errors, tries);
+			ck_assert_str_eq(t.refusal, "65536 bytes asked, the allocator refused");
 		}
 		refusing = false;
 		now = t.due_ns;
@@ -325,6 +326,7 @@ START_TEST(step_beyond_the_budget_is_asked_for_ten_times_a_second)
 		ck_assert_uint_eq(t.pool.bytes, 576 * KIB);
 		ck_assert_uint_eq(t.stats.errors, tries);
 	}
+	ck_assert_str_eq(t.refusal, "65536 bytes asked, 589824 held, max_bytes is 614400");
 	ck_assert_uint_eq(t.due_ns, START + MS(1000));
 	atomic_store(&budget_max_bytes, 0);
 	now = t.due_ns;

@@ -139,6 +139,7 @@ static void list_one(struct reply *r, const struct test *t, uint64_t now_ns)
 	reply_number(r, "pending", test_pending_bytes(t) >> r->shift);
 	reply_text(r, "state", t->state == TEST_RUNNING ? "running" : t->state == TEST_ENDED ? "ended" : "stopped");
 	reply_format(r, "sequence", "%016" PRIx64, t->stats.sequence);
+	reply_text(r, "refusal", t->refusal);
 	reply_close(r, '}');
 }
 

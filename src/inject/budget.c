@@ -86,11 +86,16 @@ static int ask_system(uint64_t bytes, char *why)
 
 static int ask_limit(uint64_t bytes, uint64_t held, char *why)
 {
-	uint64_t max = atomic_load_explicit(&budget_max_bytes, memory_order_relaxed);
+	uint64_t max = atomic_load_explicit(&budget_max_bytes, memory_order_relaxed), waiting;
 
 	if (max == 0 || (bytes <= max && held <= max - bytes))
 		return 0;
-	if (why)
+	waiting = budget_posted();
+	if (why && waiting)
+		snprintf(why, BUDGET_WHY_MAX,
+			 "%" PRIu64 " bytes asked, %" PRIu64 " held, %" PRIu64 " pending, max_bytes is %" PRIu64, bytes,
+			 held - waiting, waiting, max);
+	else if (why)
 		snprintf(why, BUDGET_WHY_MAX,
 			 "%" PRIu64 " bytes asked, %" PRIu64 " held, max_bytes is %" PRIu64, bytes,
 			 held, max);

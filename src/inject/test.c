@@ -3,6 +3,10 @@
    one allocation: with total 10 and pieces of 1, the eleventh tick frees and allocates. A leak only grows. */
 #include "test.h"
 
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "base/clock.h"
 
 #define CATCH_UP_NS (100 * NS_PER_MS)
@@ -115,6 +119,21 @@ void test_tick(struct test *t)
 	}
 }
 
+static void note_refusal(struct test *t, uint64_t size, const char *by)
+{
+	t->stats.errors++;
+	snprintf(t->refusal, sizeof(t->refusal), "%" PRIu64 " bytes asked, %s", size, by);
+}
+
+/* Counts it, and keeps the reason for the list; the budget has given its own already. */
+static void fail(struct test *t, uint64_t size, int rc)
+{
+	if (rc == -EDQUOT)
+		t->stats.errors++;
+	else
+		note_refusal(t, size, kind_is_of_heap(t->plan.kind) ? "the allocator refused" : "the system refused");
+}
+
 static enum test_phase allocate(struct test *t)
 {
 	uint64_t room = t->plan.total_bytes - t->pool.bytes;
@@ -123,12 +142,14 @@ static enum test_phase allocate(struct test *t)
 	const struct want want = { .size = size < room ? size : room,
 				   .kind = t->plan.kind,
 				   .where = t->plan.where };
+	int rc;
 
 	t->stats.calls++;
-	t->failing = transit_in(&t->moving, &want, NULL) < 0;
-	if (!t->failing)
+	rc = transit_in(&t->moving, &want, t->refusal);
+	t->failing = rc < 0;
+	if (rc == 0)
 		return TEST_FILLING;
-	t->stats.errors++;
+	fail(t, want.size, rc);
 	return TEST_IDLE;
 }
 
@@ -145,6 +166,7 @@ static enum test_phase resize(struct test *t)
 	uint64_t size = pick(t, t->plan.min_bytes, t->plan.max_bytes), room;
 	struct chunk_cursor at;
 	struct chunk c;
+	int rc;
 
 	chunk_pick(&t->pool, prng_next(&t->random), &at, &c);
 	room = t->plan.total_bytes - t->pool.bytes + c.size;
@@ -152,8 +174,9 @@ static enum test_phase resize(struct test *t)
 		size = room;
 	if (size == 0)
 		size = 1; /* realloc to 0 is free */
-	if (transit_resize(&t->moving, &c, size, NULL) < 0) {
-		t->stats.errors++;
+	rc = transit_resize(&t->moving, &c, size, t->refusal);
+	if (rc < 0) {
+		fail(t, size, rc);
 		return TEST_IDLE;
 	}
 	chunk_take(&t->pool, &at);
@@ -165,13 +188,14 @@ static void keep_resized(struct test *t, uint64_t failed)
 {
 	uint64_t size = t->moving.chunk.size;
 
-	t->stats.errors += failed;
+	if (failed)
+		fail(t, t->moving.resize, -ENOMEM);
 	t->stats.reallocs += !failed;
 	if (size > t->resized_from)
 		t->stats.bytes += size - t->resized_from;
 	if (chunk_push(&t->pool, &t->moving.chunk) == 0)
 		return;
-	t->stats.errors++;
+	note_refusal(t, size, "no memory for their record");
 	transit_release(&t->moving.chunk, false);
 }
 
@@ -179,8 +203,16 @@ static void keep_resized(struct test *t, uint64_t failed)
 static bool fetch(struct test *t)
 {
 	bool stopping = t->state != TEST_RUNNING || t->ending;
+	uint64_t failed = 0;
 
-	return (stopping && transit_withdraw(&t->moving)) || transit_arrived(&t->moving, &t->stats.errors);
+	if (stopping && transit_withdraw(&t->moving))
+		return true;
+	if (!transit_arrived(&t->moving, &failed))
+		return false;
+	t->failing = failed > 0;
+	if (failed)
+		fail(t, t->moving.chunk.size, -ENOMEM);
+	return true;
 }
 
 static void keep(struct test *t)
@@ -191,7 +223,7 @@ static void keep(struct test *t)
 		t->stats.bytes += size;
 		return;
 	}
-	t->stats.errors++;
+	note_refusal(t, size, "no memory for their record");
 	transit_out(&t->moving, &t->moving.chunk, false);
 }
 

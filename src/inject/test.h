@@ -79,6 +79,9 @@ struct test {
 	bool busy;
 	struct job *waiter; /* told when it has left */
 	bool awaited;       /* this tick is, by mt.mem_free */
+
+	/* Why the last one that failed did, with its figures; "" where none has. Last, since it is read and written seldom. */
+	char refusal[BUDGET_WHY_MAX];
 };
 
 /* Fills a zeroed test. The same seed and id give the same sizes and intervals. */
