@@ -108,6 +108,26 @@ START_TEST(what_succeeded_before_a_failure_stays)
 }
 END_TEST
 
+static void *lower_the_limit_after_five(size_t size)
+{
+	if (++calls == 5)
+		atomic_store(&budget_max_bytes, 95);
+	return allocator(size);
+}
+
+START_TEST(what_succeeded_before_the_budgets_refusal_is_told)
+{
+	allocator = real.malloc;
+	calls = 0;
+	real.malloc = lower_the_limit_after_five;
+	recorder_expect("mt.mem_rnd_alloc 2000 2000 80k",
+			"400 memory allocation failed (1 errors): 2000 bytes asked, 10000 held, max_bytes is 95; "
+			"10000 bytes in 5 chunks were allocated and stay");
+	real.malloc = allocator;
+	recorder_expect("mt.mem_used", "10000");
+}
+END_TEST
+
 START_TEST(reset_takes_everything_back)
 {
 	recorder_expect("mt.mem_alloc 100", "");
@@ -184,5 +204,5 @@ END_TEST
 UNIT_SUITE(cmd_mem, allocated_bytes_are_used_until_freed, free_answers_in_the_unit_given_rounded_down,
 	   free_frees_as_the_original_does, random_allocation_is_exactly_the_total,
 	   sizes_that_cannot_be_are_refused, what_the_limit_forbids_is_refused_as_a_whole,
-	   what_succeeded_before_a_failure_stays, reset_takes_everything_back,
+	   what_succeeded_before_a_failure_stays, what_succeeded_before_the_budgets_refusal_is_told, reset_takes_everything_back,
 	   realloc_resizes_a_chunk_of_the_hand_pool, check_answers_what_it_found)

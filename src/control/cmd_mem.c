@@ -18,9 +18,13 @@ static void answer_alloc(struct reply *r)
 {
 	struct job *j = &r->job;
 
-	if (j->why[0])
-		reply_fault(r, 400, "memory allocation failed (%" PRIu64 " errors): %s", j->errors,
-			    j->why);
+	if (j->why[0] && j->chunks)
+		reply_fault(r, 400,
+			    "memory allocation failed (%" PRIu64 " errors): %s; %" PRIu64 " bytes in %" PRIu64
+			    " chunks were allocated and stay",
+			    j->errors, j->why, j->bytes, j->chunks);
+	else if (j->why[0])
+		reply_fault(r, 400, "memory allocation failed (%" PRIu64 " errors): %s", j->errors, j->why);
 	else if (j->pending)
 		reply_fault(r, 408,
 			    "where=host: the host's threads have not called malloc for a second: %" PRIu64
