@@ -4,6 +4,7 @@
 
 import errno
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -330,7 +331,9 @@ def stop_cancels_a_command_that_is_under_way():
         busy.send("mt.mem_rnd_alloc 1 1 2g\n")
         wait_for(lambda: watcher.call("mt.mem_used") > 0, "the command to begin")
         with Stop(place):
-            assert busy.until(b"\n\n").startswith("409 cancelled: ")
+            said = busy.until(b"\n\n")
+            assert re.fullmatch(r"409 cancelled: \d+ chunks, \d+ bytes were allocated until then, and everything is being freed",
+                                said), said
             wait_for(lambda: nothing_is_left(watcher), "all to be freed")
 
 

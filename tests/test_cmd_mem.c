@@ -128,6 +128,25 @@ START_TEST(what_succeeded_before_the_budgets_refusal_is_told)
 }
 END_TEST
 
+/* As mt.reset of another client does it, some refusals later. */
+static void *cancel_after_five(size_t size)
+{
+	if (++calls == 8)
+		job_cancel_all();
+	return calls > 5 ? NULL : allocator(size);
+}
+
+START_TEST(cancelled_allocation_does_not_say_that_it_stays)
+{
+	allocator = real.malloc;
+	calls = 0;
+	real.malloc = cancel_after_five;
+	recorder_expect("mt.mem_rnd_alloc 2000 2000 80k", "409 cancelled: 5 chunks, 10000 bytes were allocated until then, "
+							  "and everything is being freed");
+	real.malloc = allocator;
+}
+END_TEST
+
 START_TEST(reset_takes_everything_back)
 {
 	recorder_expect("mt.mem_alloc 100", "");
@@ -204,5 +223,6 @@ END_TEST
 UNIT_SUITE(cmd_mem, allocated_bytes_are_used_until_freed, free_answers_in_the_unit_given_rounded_down,
 	   free_frees_as_the_original_does, random_allocation_is_exactly_the_total,
 	   sizes_that_cannot_be_are_refused, what_the_limit_forbids_is_refused_as_a_whole,
-	   what_succeeded_before_a_failure_stays, what_succeeded_before_the_budgets_refusal_is_told, reset_takes_everything_back,
+	   what_succeeded_before_a_failure_stays, what_succeeded_before_the_budgets_refusal_is_told,
+	   cancelled_allocation_does_not_say_that_it_stays, reset_takes_everything_back,
 	   realloc_resizes_a_chunk_of_the_hand_pool, check_answers_what_it_found)

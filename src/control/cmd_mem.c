@@ -8,9 +8,10 @@
 #include "inject/check.h"
 #include "inject/lease.h"
 
+/* By mt.reset, the lease or STOP, all of which free everything, or by a client that has gone and reads no answer. */
 static void fault_cancelled(struct reply *r, const char *what)
 {
-	reply_fault(r, 409, "cancelled: %" PRIu64 " chunks, %" PRIu64 " bytes were %s",
+	reply_fault(r, 409, "cancelled: %" PRIu64 " chunks, %" PRIu64 " bytes were %s until then, and everything is being freed",
 		    r->job.chunks, r->job.bytes, what);
 }
 
@@ -18,7 +19,9 @@ static void answer_alloc(struct reply *r)
 {
 	struct job *j = &r->job;
 
-	if (j->why[0] && j->chunks)
+	if (j->cancelled)
+		fault_cancelled(r, "allocated");
+	else if (j->why[0] && j->chunks)
 		reply_fault(r, 400,
 			    "memory allocation failed (%" PRIu64 " errors): %s; %" PRIu64 " bytes in %" PRIu64
 			    " chunks were allocated and stay",
@@ -35,8 +38,6 @@ static void answer_alloc(struct reply *r)
 			    "memory allocation failed (%" PRIu64 " errors): %" PRIu64
 			    " bytes in %" PRIu64 " chunks were allocated and stay",
 			    j->errors, j->bytes, j->chunks);
-	else if (j->cancelled)
-		fault_cancelled(r, "allocated and stay");
 }
 
 /* What can't fit as a whole is refused before anything is allocated. */
