@@ -257,6 +257,25 @@ def limit_and_time_end_a_leak():
 
 
 @fact
+def what_was_freed_from_a_leak_at_its_limit_comes_back_at_its_rate():
+    with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host, \
+            Client(place.wait_socket(host.pid)) as client:
+        for number, shape in enumerate(("rate", "step"), 1):
+            def listed():
+                return client.call("mt.mem_test_list", number)[0]
+
+            client.call("mt.leak_start", rate="10m", limit="1m", shape=shape)
+            wait_for(lambda: listed()["held"] == MIB, "the limit")
+            for size in ("1m", 1, None):
+                freed = client.call("mt.mem_free", *[size] if size else [])
+                wait_for(lambda: listed()["held"] == MIB, f"the limit again, {freed} after")
+            equal((listed()["total_alloc"], listed()["overflows"]), (3 * MIB + 65536, 0), "each time what was freed")
+            client.call("mt.mem_test_stop", number)
+            equal(client.call("mt.mem_free"), MIB)
+            equal((listed()["state"], listed()["held"]), ("stopped", 0))
+
+
+@fact
 def the_list_tells_why_one_does_not_grow():
     with Place() as place, Program(["sleep", "1000"], env=place.environment(max_bytes="10m")) as host, \
             Client(place.wait_socket(host.pid)) as client:

@@ -266,6 +266,55 @@ START_TEST(limit_is_reached_exactly_and_held_to_the_end)
 }
 END_TEST
 
+START_TEST(leak_from_which_was_freed_goes_on_to_its_limit)
+{
+	static const enum shape shapes[] = { SHAPE_RATE, SHAPE_EXP, SHAPE_STEP };
+
+	for (size_t i = 0; i < COUNT(shapes); i++) {
+		struct test_plan plan = leak(shapes[i], MIB, 64 * KIB, MIB, 60000);
+		struct chunk c;
+		struct test t;
+
+		start(&t, &plan);
+		while (t.pool.bytes < MIB) {
+			now = t.due_ns;
+			run_due(&t);
+		}
+		ck_assert(!test_wants_more(&t));
+		now = START + MS(8000);
+		for (unsigned n = 0; n < 8; n++) {
+			ck_assert(chunk_pop(&t.pool, &c));
+			transit_release(&c, false);
+		}
+		ck_assert(test_wants_more(&t));
+		test_resume(&t, now);
+		ck_assert(!test_wants_more(&t));
+		ck_assert(!t.ending);
+		/* A sixteenth of a second for each; eight periods later 256 times faster. */
+		if (shapes[i] == SHAPE_RATE)
+			ck_assert_uint_eq((t.due_ns - now + 1) / 10, NS_PER_S / 16 / 10); /* to rounding */
+		else
+			ck_assert_uint_le(t.due_ns, now + NS_PER_MS);
+		while (t.pool.bytes < MIB) {
+			ck_assert(!t.ending);
+			now = t.due_ns;
+			run_due(&t);
+		}
+		if (shapes[i] == SHAPE_RATE)
+			ck_assert_uint_eq((now + 1) / 10, (START + MS(8500)) / 10);
+		ck_assert_uint_eq(t.pool.bytes, MIB);
+		ck_assert_uint_eq(t.stats.calls, 24);
+		ck_assert(t.ending);
+		ck_assert_uint_eq(t.due_ns, START + MS(60000));
+		t.state = TEST_STOPPED;
+		ck_assert(chunk_pop(&t.pool, &c));
+		transit_release(&c, false);
+		ck_assert(!test_wants_more(&t));
+		free_held(&t);
+	}
+}
+END_TEST
+
 START_TEST(time_ends_it_before_its_limit)
 {
 	struct test_plan plan = leak(SHAPE_RATE, MIB, 64 * KIB, UINT64_MAX, 5000);
@@ -401,6 +450,6 @@ END_TEST
 UNIT_SUITE(leak, rate_is_held_within_one_chunk, leak_wakes_once_a_millisecond_at_most,
 	   step_takes_all_at_once_and_stays, exp_doubles_its_rate_with_every_period,
 	   exp_that_has_doubled_for_ever_stays_a_rate, limit_is_reached_exactly_and_held_to_the_end,
-	   time_ends_it_before_its_limit, what_was_refused_is_asked_for_again_after_100_ms,
+	   leak_from_which_was_freed_goes_on_to_its_limit, time_ends_it_before_its_limit, what_was_refused_is_asked_for_again_after_100_ms,
 	   step_beyond_the_budget_is_asked_for_ten_times_a_second, lateness_is_caught_up_but_no_more_than_100_ms_of_it, endless_leak_has_nothing_remaining,
 	   chunk_beyond_the_clock_is_never_due)

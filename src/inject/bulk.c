@@ -329,6 +329,7 @@ static bool finish_free(struct job *j)
 		return false;
 	if (j->chunks)
 		transit_settle();
+	sched_resume_leaks(); /* only now: one that takes all of its limit at once would never let this end */
 	if (j->urgent)
 		count_taken_back(j);
 	return true;

@@ -25,6 +25,9 @@ struct test *sched_below(uint64_t id);
 void sched_stop(struct test *t); /* nothing for one that is not running */
 void sched_stop_all(void);
 
+/* After something was freed: leaks that rested at their limit go on to it again. */
+void sched_resume_leaks(void);
+
 /* Forgets the test at once; its memory is freed in slices, then `waiter->waiting_for` goes down. */
 void sched_destroy(struct test *t, struct job *waiter);
 

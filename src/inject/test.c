@@ -71,7 +71,8 @@ static uint64_t interval_of_leak_ns(struct test *t)
 /* The first chunk is due after its interval, so that the slope begins at nothing. */
 static void set_next_of_leak(struct test *t, uint64_t now_ns)
 {
-	if (t->pool.bytes >= t->plan.total_bytes) {
+	t->resting = t->pool.bytes >= t->plan.total_bytes;
+	if (t->resting) {
 		t->due_ns = CLOCK_NEVER - 1; /* held from here on */
 	} else {
 		if (__builtin_add_overflow(t->paced_ns, interval_of_leak_ns(t), &t->paced_ns))
@@ -105,6 +106,19 @@ void test_set_next(struct test *t, uint64_t now_ns)
 	t->paced_ns = next;
 	t->ending = next > t->end_ns;
 	t->due_ns = t->ending ? t->end_ns : next;
+}
+
+bool test_wants_more(const struct test *t)
+{
+	return t->resting && t->state == TEST_RUNNING && t->phase == TEST_IDLE &&
+	       t->pool.bytes < t->plan.total_bytes;
+}
+
+void test_resume(struct test *t, uint64_t now_ns)
+{
+	t->paced_ns = now_ns; /* what it has rested is nothing to catch up */
+	t->leak_part_ns = 0;
+	set_next_of_leak(t, now_ns);
 }
 
 void test_tick(struct test *t)

@@ -62,6 +62,7 @@ struct test {
 	enum test_phase phase; /* other than idle: in the middle of a tick that takes many slices */
 	bool ending;           /* this emptying is the last thing it does */
 	bool failing;          /* the last allocation was refused */
+	bool resting;          /* a leak that has reached its limit: not due before its end */
 	uint64_t start_ns, end_ns;
 	uint64_t over_ns; /* when it was stopped or ended */
 	uint64_t due_ns;
@@ -96,6 +97,11 @@ bool test_advance(struct test *t, struct slice *slice);
 
 /* Sets due_ns to the next tick, or to the end. Late ticks are caught up, 100 ms' worth at most. */
 void test_set_next(struct test *t, uint64_t now_ns);
+
+/* Has something been taken from a leak that rests at its limit? Then test_resume has it go on, from now, as fast as it
+   would be by now. */
+bool test_wants_more(const struct test *t);
+void test_resume(struct test *t, uint64_t now_ns);
 
 uint64_t test_held_bytes(const struct test *t);
 uint64_t test_leaving_bytes(const struct test *t); /* of what it holds: on its way out already */
