@@ -377,10 +377,51 @@ START_TEST(posted_chunk_is_taken_but_not_held)
 }
 END_TEST
 
+/* Of those that find no slot none is refused: they wait for one. */
+START_TEST(posts_beyond_the_slots_wait_for_one)
+{
+	const struct want want = { .size = 10, .where = WHERE_HOST };
+	struct transit many[260] = { 0 };
+	struct slice slice = UNIT_MUCH_TIME;
+	uint64_t failed = 0;
+	unsigned waiting = 0, arrived = 0;
+
+	for (size_t i = 0; i < COUNT(many); i++) {
+		ck_assert_int_eq(transit_in(&many[i], &want, NULL), 0);
+		ck_assert_int_eq(many[i].stage, TRANSIT_POSTED);
+		waiting += many[i].slot < 0;
+	}
+	ck_assert_uint_eq(waiting, 4);
+	ck_assert_uint_eq(budget_posted(), 10 * COUNT(many));
+	ck_assert(!transit_arrived(&many[259], &failed));
+	ck_assert(transit_withdraw(&many[258])); /* one that waits */
+	ck_assert(transit_withdraw(&many[0]));
+	ck_assert(!transit_arrived(&many[259], &failed)); /* has that one's slot now */
+	ck_assert_int_ge(many[259].slot, 0);
+	for (unsigned turns = 0; arrived < COUNT(many) - 2; turns++) {
+		ck_assert_uint_lt(turns, COUNT(many));
+		be_host();
+		for (size_t i = 0; i < COUNT(many); i++) {
+			if (many[i].stage != TRANSIT_POSTED || !transit_arrived(&many[i], &failed))
+				continue;
+			arrived++;
+			ck_assert(transit_in_step(&many[i], &slice));
+		}
+	}
+	ck_assert_uint_eq(failed, 0);
+	ck_assert_uint_eq(budget_posted(), 0);
+	ck_assert_uint_eq(budget_held(), 10 * (COUNT(many) - 2));
+	for (size_t i = 1; i < COUNT(many); i++)
+		if (i != 258)
+			transit_release(&many[i].chunk, false);
+}
+END_TEST
+
 UNIT_SUITE(transit, chunk_goes_in_and_out_whole_or_in_parts, damaged_chunk_is_counted_once,
 	   half_filled_chunk_has_no_pattern_yet, touch_decides_whether_pages_are_resident,
 	   refusals_take_nothing, drain_empties_a_pool,
 	   interrupted_chunk_is_adopted_in_any_stage, cancelled_chunk_leaves_nothing_pending,
 	   kinds_come_in_as_what_they_are_and_leave_nothing, untouched_stays_so_whatever_the_settings_say,
 	   mappings_are_touched_as_touch_says, mapping_that_the_system_refuses_takes_nothing,
-	   damaged_mapping_is_counted, posted_chunk_is_taken_but_not_held)
+	   damaged_mapping_is_counted, posted_chunk_is_taken_but_not_held,
+	   posts_beyond_the_slots_wait_for_one)

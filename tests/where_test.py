@@ -67,6 +67,27 @@ def what_nobody_has_allocated_is_pending_and_not_used():
 
 
 @fact
+def more_tests_than_the_host_is_asked_for_at_a_time_wait():
+    with Place() as place, Program([victim("churn")], env=place.environment(), **PIPES) as host, \
+            Program(["sleep", "1000"], env=place.environment()) as sleeper, \
+            Client(place.wait_socket(host.pid)) as client, Client(place.wait_socket(sleeper.pid)) as asleep:
+        for one in (client, asleep):
+            for _ in range(300):
+                one.call("mt.leak_start", rate="1g", limit="64k", size="16k", where="host")
+        wait_for(lambda: asleep.call("mt.status")["pending"] == 300 << 14, "a chunk of each to be pending")
+        assert all((test["pending"], test["errors"]) == (1 << 14, 0) for test in asleep.call("mt.mem_test_list"))
+        asleep.call("cfg.set_now_string", "malloc_test", "where", "host")
+        code, text = asleep.refusal("mt.mem_alloc", 10)
+        assert code == 408 and text.endswith("10 bytes were pending"), text
+        asleep.call("mt.reset")
+        assert nothing_is_pending(asleep)
+        wait_for(lambda: client.call("mt.mem_used") == 300 << 16, "all limits")
+        assert all((test["held"], test["errors"]) == (1 << 16, 0) for test in client.call("mt.mem_test_list"))
+        host.tell("exit\n")
+        equal(host.process.wait(), 3)
+
+
+@fact
 def test_ends_in_time_though_the_host_does_not_allocate():
     with Place() as place, Program(["sleep", "1000"], env=place.environment(where="host")) as host, \
             Client(place.wait_socket(host.pid)) as client:

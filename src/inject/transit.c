@@ -103,17 +103,14 @@ static void arrive(struct transit *t, enum kind kind)
 		budget_pending((int64_t)(size - t->done));
 }
 
-static int post(struct transit *t, const struct want *w)
+static void post(struct transit *t, const struct want *w)
 {
 	t->slot = post_put(w->size);
-	if (t->slot < 0)
-		return t->slot;
 	t->chunk = (struct chunk){ .size = w->size };
 	t->kind = w->kind;
 	t->post_ns = clock_ns();
 	t->stage = TRANSIT_POSTED;
 	budget_post((int64_t)w->size);
-	return 0;
 }
 
 int transit_in(struct transit *t, const struct want *w, char why[BUDGET_WHY_MAX])
@@ -127,16 +124,15 @@ int transit_in(struct transit *t, const struct want *w, char why[BUDGET_WHY_MAX]
 	if (rc)
 		return rc;
 	if (by_host) {
-		rc = post(t, w);
-	} else {
-		if (allocate(&t->chunk, w->size, w->kind))
-			arrive(t, w->kind);
-		else
-			rc = -ENOMEM;
+		post(t, w);
+		return 0;
 	}
-	if (rc)
+	if (!allocate(&t->chunk, w->size, w->kind)) {
 		(w->outside ? budget_give : budget_give_inside)(w->size);
-	return rc;
+		return -ENOMEM;
+	}
+	arrive(t, w->kind);
+	return 0;
 }
 
 bool transit_in_small(struct chunk_pool *pool, size_t size)
@@ -163,7 +159,9 @@ bool transit_in_small(struct chunk_pool *pool, size_t size)
 
 bool transit_arrived(struct transit *t, uint64_t *failed)
 {
-	if (post_get(t->slot, &t->chunk.addr) != POST_DONE)
+	if (t->slot < 0)
+		t->slot = post_put(t->chunk.size);
+	if (t->slot < 0 || post_get(t->slot, &t->chunk.addr) != POST_DONE)
 		return false;
 	budget_post(-(int64_t)t->chunk.size);
 	if (t->chunk.addr) {
@@ -178,7 +176,7 @@ bool transit_arrived(struct transit *t, uint64_t *failed)
 
 bool transit_withdraw(struct transit *t)
 {
-	if (!post_withdraw(t->slot))
+	if (t->slot >= 0 && !post_withdraw(t->slot))
 		return false;
 	budget_post(-(int64_t)t->chunk.size);
 	budget_give_inside(t->chunk.size);
@@ -442,7 +440,7 @@ void transit_settle(void)
 void transit_adopt(struct transit *t, struct chunk_pool *pool)
 {
 	/* What one of the parent's threads was to allocate, the child has no use for. */
-	if (t->stage == TRANSIT_POSTED && post_get(t->slot, &t->chunk.addr) != POST_DONE)
+	if (t->stage == TRANSIT_POSTED && (t->slot < 0 || post_get(t->slot, &t->chunk.addr) != POST_DONE))
 		t->stage = TRANSIT_IDLE;
 	if (t->stage == TRANSIT_IDLE || !t->chunk.addr) {
 		t->stage = TRANSIT_IDLE;

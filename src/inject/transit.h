@@ -48,14 +48,14 @@ struct transit {
 	bool pattern; /* while filling: with the pattern, else touched only */
 	bool for_good; /* on its way out: pages go back to the system, not only to the allocator */
 	bool outside; /* the gate, on a host thread, where the log's descriptor number is not ours */
-	int slot;         /* of a post */
+	int slot;         /* of a post; negative: all are in use, and it waits for one */
 	enum kind kind;   /* of what was posted */
 	uint64_t post_ns; /* when it was */
 	size_t resize; /* verified first, then resized to this; 0: it is on its way out */
 };
 
 /* Allocates, within the budget, or posts it. 0; -ENOMEM: the allocator refused; -EDQUOT: the budget did,
-   `why` (may be NULL) has the figures; -EAGAIN: too many posts are waiting. */
+   `why` (may be NULL) has the figures. */
 int transit_in(struct transit *t, const struct want *w, char why[BUDGET_WHY_MAX]);
 
 /* Up to this size asking what there is to do with a chunk takes longer than doing it. */
