@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "inject/bulk.h"
 #include "inject/sched.h"
 #include "tests/recorder.h"
 #include "tests/unit.h"
@@ -141,6 +142,30 @@ START_TEST(what_cannot_be_is_refused_and_changes_nothing)
 }
 END_TEST
 
+/* In unit tests malloc does not pass through us: of the heap where=host is not possible at all. */
+START_TEST(where_is_of_the_heap_alone)
+{
+	static const char *const mappings[] = { "mmap", "shmem" }, *const heap[] = { "heap", "untouched" };
+	char line[120], wanted[120];
+
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(line, sizeof(line), "mt.leak_start 1 kind=%s where=host", mappings[i]);
+		snprintf(wanted, sizeof(wanted), "400 where=host is not possible with kind=%s: our thread makes ", mappings[i]);
+		recorder_expect_beginning(line, wanted);
+		snprintf(line, sizeof(line), "1 kind=%s where=thread", mappings[i]);
+		ck_assert_int_eq(start(line)->plan.where, WHERE_THREAD);
+		atomic_store(&bulk_where, WHERE_HOST);
+		snprintf(line, sizeof(line), "1 kind=%s", mappings[i]);
+		ck_assert_int_eq(start(line)->plan.where, WHERE_THREAD);
+		snprintf(line, sizeof(line), "1 kind=%s where=thread", heap[i]);
+		ck_assert_int_eq(start(line)->plan.where, WHERE_THREAD);
+		snprintf(line, sizeof(line), "mt.leak_start 1 kind=%s", heap[i]);
+		recorder_expect_beginning(line, "400 where=host is not possible here: ");
+		atomic_store(&bulk_where, WHERE_THREAD);
+	}
+}
+END_TEST
+
 START_TEST(leak_is_listed_stopped_and_destroyed_as_a_test)
 {
 	struct test *t = start("1 100k shape=step");
@@ -190,5 +215,5 @@ START_TEST(kinds_and_shapes_are_listed_by_their_words)
 END_TEST
 
 UNIT_SUITE(cmd_leak, plain_leak_is_a_rate_of_the_heap_without_an_end, words_and_sizes_reach_the_plan,
-	   what_cannot_be_is_refused_and_changes_nothing, leak_is_listed_stopped_and_destroyed_as_a_test,
+	   what_cannot_be_is_refused_and_changes_nothing, where_is_of_the_heap_alone, leak_is_listed_stopped_and_destroyed_as_a_test,
 	   kinds_and_shapes_are_listed_by_their_words)

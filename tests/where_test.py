@@ -121,6 +121,25 @@ def program_with_a_malloc_of_its_own_is_refused():
         equal(code, 400)
         assert text.startswith("where=host is not possible here"), text
         equal(client.call("mt.mem_test_list"), [])
+        client.call("cfg.set_now_string", "malloc_test", "where", "host")
+        equal(client.refusal("mt.leak_start", rate="1m", kind="untouched"), (code, text))
+        equal(client.call("mt.leak_start", rate="1m", kind="mmap"), 1)
+        equal(client.call("mt.mem_test_list")[0]["where"], "thread")
+
+
+@fact
+def mappings_are_made_by_our_thread_and_listed_so():
+    with Place() as place, Program(["sleep", "1000"], env=place.environment(where="host")) as host, \
+            Client(place.wait_socket(host.pid)) as client:
+        code, text = client.refusal("mt.leak_start", rate="1m", kind="shmem", where="host")
+        equal(code, 400)
+        equal(text, "where=host is not possible with kind=shmem: our thread makes the mappings (accepted: where=thread, or "
+                    "kind=heap or untouched)")
+        for kind, where in (("mmap", "thread"), ("shmem", "thread"), ("heap", "host"), ("untouched", "host")):
+            leak = client.call("mt.leak_start", rate="1g", limit="1m", kind=kind)
+            equal(client.call("mt.mem_test_list", leak)[0]["where"], where)
+            if where == "thread":
+                wait_for(lambda: client.call("mt.mem_test_list", leak)[0]["held"] == MIB, kind)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,26 @@ bool where_is_possible(uint64_t where, struct reply *r)
 	return false;
 }
 
+/* Mappings are our thread's in any case: the setting, which is for all that is allocated, does not mean them, but who asks
+   for such a leak is not to believe that he has it. */
+static bool choose_where(const struct args *a, struct test_plan *p, struct reply *r)
+{
+	bool given = arg_given(a, "where");
+
+	p->where = (enum where)(given ? arg_number(a, "where") : atomic_load(&bulk_where));
+	if (kind_is_of_heap(p->kind))
+		return where_is_possible(p->where, r);
+	if (given && p->where == WHERE_HOST) {
+		reply_fault(r, 400,
+			    "where=host is not possible with kind=%s: our thread makes the mappings (accepted: where=thread, "
+			    "or kind=heap or untouched)",
+			    arg_text(a, "kind"));
+		return false;
+	}
+	p->where = WHERE_THREAD;
+	return true;
+}
+
 static bool sizes_are_valid(const struct args *a, const struct test_plan *p, struct reply *r)
 {
 	uint64_t size = p->max_bytes;
@@ -85,12 +105,11 @@ void cmd_leak_start(const struct args *a, struct reply *r)
 		/* In the order of the signature's words; a test that cycles is no leak. */
 		.shape = (enum shape)(SHAPE_RATE + arg_number(a, "shape")),
 		.kind = kind,
-		.where = (enum where)(arg_given(a, "where") ? arg_number(a, "where") : atomic_load(&bulk_where)),
 		.rate_bytes = arg_number(a, "rate"),
 		.period_ms = arg_number(a, "period"),
 	};
 
-	if (!where_is_possible(plan.where, r) || !sizes_are_valid(a, &plan, r) || !times_are_valid(a, &plan, r))
+	if (!choose_where(a, &plan, r) || !sizes_are_valid(a, &plan, r) || !times_are_valid(a, &plan, r))
 		return;
 	if (sched_start(&plan, &id) < 0)
 		reply_fault(r, 400, "memory allocation failed: no memory for another test");
