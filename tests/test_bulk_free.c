@@ -192,6 +192,33 @@ static struct test *test_filling(uint64_t size)
 	return t;
 }
 
+/* Our thread sleeps until the next of these is due: a reset under way never lets it, whatever else it waits for. */
+START_TEST(reset_rests_at_no_turn)
+{
+	struct unit_job other, reset;
+	struct slice none = UNIT_NO_TIME;
+
+	atomic_store(&content_check, 1);
+	for (int i = 0; i < 10; i++)
+		unit_hold(100);
+	test_filling(64 << 20);
+	bulk_alloc(unit_job(&other), 8 << 20, 8 << 20, 8 << 20);
+	job_run(&none);
+	bulk_reset(unit_job(&reset));
+	while (!reset.done) {
+		uint64_t held = budget_held();
+
+		for (unsigned turns = 0; budget_held() == held && !reset.done; turns++) {
+			ck_assert(job_next_ns() == 0 || sched_next_ns() == 0);
+			ck_assert_uint_lt(turns, 100); /* 33 parts of the largest chunk are purged */
+			sched_run(0);
+			none = UNIT_NO_TIME;
+			job_run(&none);
+		}
+	}
+}
+END_TEST
+
 START_TEST(reset_tells_of_all_that_was_held)
 {
 	struct unit_job other, reset;
@@ -336,4 +363,4 @@ UNIT_SUITE(bulk_free, free_by_size_takes_fitting_chunks_newest_first,
 	   free_all_empties_every_pool_and_tests_run_on, removal_by_others_restarts_the_walk,
 	   test_destroyed_in_the_middle_of_a_walk_is_left_alone,
 	   damage_is_counted_with_the_job_and_the_test, cancelled_free_keeps_the_rest,
-	   reset_tells_of_all_that_was_held, free_all_tells_of_what_tests_have_on_their_way_out)
+	   reset_rests_at_no_turn, reset_tells_of_all_that_was_held, free_all_tells_of_what_tests_have_on_their_way_out)
