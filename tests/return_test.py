@@ -36,8 +36,7 @@ class Policy(NamedTuple):
 
 
 POLICIES = {
-    # One of the few chunks that fit into our thread's cache may lie at a heap's end and hold all that is below.
-    "libc.so.6": Policy("malloc_trim", {"1 to 5000 B": ALL}, {}),
+    "libc.so.6": Policy("malloc_trim", {}, {}),
     # Pages are kept until a decay, 64 KiB in our thread's cache; its records of small blocks for good.
     "libjemalloc.so.2": Policy("mallctl", {**dict.fromkeys(SMALL, ALL), "64 KiB": 8}, dict.fromkeys(SMALL, 3)),
     # Pages are kept for its release rate; for good its records, to 1.7, and of sizes of all kinds what its central

@@ -27,7 +27,7 @@ void unit_begin(void)
 {
 	real_settle();
 	trim_settle();
-	trim_prepare(); /* tests count calls of the allocator */
+	trim_prepare(0); /* tests count calls of the allocator */
 	atomic_store(&budget_max_bytes, 0);
 	atomic_store(&budget_available_percent, 0);
 	atomic_store(&content_touch, 1);

@@ -3,6 +3,7 @@
 """mt.mem_trim with the C library's own allocator; live_allocators.py has the others."""
 
 import os
+import resource
 import select
 
 from harness import (MIB, Client, Place, Program, equal, fact, mtctl, near, resident, run_facts,
@@ -11,8 +12,9 @@ from harness import (MIB, Client, Place, Program, equal, fact, mtctl, near, resi
 # One size alone; sizes that leave a rest (the last chunk is trimmed), and none; a thread cache's all and more.
 SIZES = ((1, 64), (1, 500), (1, 1000), (40, 40), (64, 64), (300, 300), (512, 512), (1033, 1033),
          (2000, 2000), (4096, 4096), (65536, 65536))
-# So few of these are of the thread cache's sizes that it may keep some from anywhere in the heap.
-WIDE = ((1, 5000), (100, 3000))
+# So few of these are of the thread cache's sizes that it would keep some from anywhere in the heap.
+WIDE = ((1, 5000), (100, 3000), (1000, 1400), (1000, 1700), (1000, 2000), (900, 10000))
+SMALL_PART = 64 * MIB // 50
 
 
 class Host(Program):
@@ -33,15 +35,13 @@ class Host(Program):
         super().__exit__(*error)
 
 
-def left(host, least, most, *then):
-    """What 64 MiB in chunks of these sizes leave resident, after they were freed and the other commands given."""
+def left(host, least, most):
+    """What 64 MiB in chunks of these sizes leave resident after they were freed."""
     host.client.call("mt.mem_used")
     before = resident(host.pid)
     host.client.call("mt.mem_rnd_alloc", least, most, "64m")
     assert resident(host.pid) - before >= 64 * MIB
     equal(host.client.call("mt.mem_free"), 64 * MIB)
-    for command in then:
-        host.client.call(command)
     return resident(host.pid) - before
 
 
@@ -49,14 +49,93 @@ def left(host, least, most, *then):
 def small_chunks_of_any_size_leave_when_they_are_freed():
     for sizes in SIZES:
         with Place() as place, Host(place) as host:
-            near(left(host, *sizes), 0, 64 * MIB // 50, f"{sizes}")
+            near(left(host, *sizes), 0, SMALL_PART, f"{sizes}")
 
 
 @fact
-def what_is_left_of_others_leaves_with_a_trim():
+def chunks_of_widely_random_sizes_leave_too():
     for sizes in WIDE:
         with Place() as place, Host(place) as host:
-            near(left(host, *sizes, "mt.mem_trim"), 0, 64 * MIB // 50, f"{sizes}")
+            near(left(host, *sizes), 0, SMALL_PART, f"{sizes}")
+
+
+def held_then(host, *commands):
+    """What stays resident of all that the last of these commands frees."""
+    host.client.call("mt.mem_used")
+    before = resident(host.pid)
+    for command in commands:
+        host.client.call(*command)
+    equal(host.client.call("mt.mem_used"), 0)
+    return resident(host.pid) - before
+
+
+@fact
+def what_is_freed_in_parts_leaves_as_well():
+    alloc = ("mt.mem_rnd_alloc", 512, 512, "64m")
+    for commands in (
+            (alloc, ("mt.mem_free", "64m")),
+            (alloc, ("mt.mem_free", "63m"), ("mt.mem_free",)),
+            (("mt.mem_rnd_alloc", 1, 64, "64m"), ("mt.mem_free", "63m"), ("mt.mem_free",)),
+            (("mt.mem_rnd_alloc", 4096, 4096, "32m"), ("mt.mem_rnd_alloc", 512, 512, "100k"), ("mt.mem_free",)),
+            (("mt.mem_rnd_alloc", 1000, 2000, "64m"), ("mt.reset",)),
+    ):
+        with Place() as place, Host(place) as host:
+            near(held_then(host, *commands), 0, SMALL_PART, f"{commands}")
+
+
+@fact
+def chunks_of_many_tests_leave_when_all_are_destroyed():
+    with Place() as place, Host(place) as host:
+        host.client.call("mt.mem_used")
+        before = resident(host.pid)
+        for _ in range(31):
+            host.client.call("mt.mem_test_start", 1000, 2000, "1g", 1, 1, "1m")
+        wait_for(lambda: host.client.call("mt.mem_used") > 50 * MIB, "the tests")
+        host.client.call("mt.mem_test_destroy_all")
+        near(resident(host.pid) - before, 0, SMALL_PART, "")
+
+
+@fact
+def blocks_that_a_test_cycles_through_hold_nothing_back():
+    with Place() as place, Host(place) as host:
+        host.client.call("mt.mem_used")
+        before = resident(host.pid)
+        host.client.call("mt.mem_test_start", 1, 1000, "100k", 1, 1, "10m")
+        for _ in range(6):
+            host.client.call("mt.mem_rnd_alloc", 1, 900, "64m")
+            host.client.call("mt.mem_free", "63m")
+        host.client.call("mt.reset")
+        near(resident(host.pid) - before, 0, 2 * SMALL_PART, "")
+
+
+@fact
+def it_works_whatever_the_thread_cache_may_hold():
+    for places in (0, 1, 7, 16, 100):
+        tunables = f"glibc.malloc.tcache_count={places}"
+        with Place() as place, \
+                Program(["sleep", "1000"], env=dict(place.environment(), GLIBC_TUNABLES=tunables)) as host, \
+                Client(place.wait_socket(host.pid)) as client:
+            client.call("mt.mem_used")
+            before = resident(host.pid)
+            client.call("mt.mem_rnd_alloc", 1000, 2000, "64m")
+            equal(client.call("mt.mem_free"), 64 * MIB)
+            if places <= 16:
+                near(resident(host.pid) - before, 0, SMALL_PART, f"{places}")
+
+
+@fact
+def a_reset_with_no_addresses_left_gives_back_too():
+    with Place() as place, Host(place) as host:
+        host.client.call("mt.mem_used")
+        before = resident(host.pid)
+        host.client.call("mt.mem_rnd_alloc", 1000, 2000, "64m")
+        with open(f"/proc/{host.pid}/statm") as sizes:
+            used = int(sizes.read().split()[0]) * os.sysconf("SC_PAGESIZE")
+        resource.prlimit(host.pid, resource.RLIMIT_AS, (used, used))
+        resource.prlimit(host.pid, resource.RLIMIT_DATA, (MIB, MIB))
+        host.client.call("mt.reset")
+        equal(host.client.call("mt.mem_used"), 0)
+        near(resident(host.pid) - before, 0, SMALL_PART, "")
 
 
 @fact

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cache.h"
 #include "object.h"
 #include "real.h"
 
@@ -22,24 +23,6 @@ static union {
 	void (*plain)(void);
 	void (*mi_collect)(bool force);
 } of_heap, of_thread;
-
-/* A thread's cache has places for so many freed blocks of each size: 24, 40, … 1032 bytes. */
-#define GLIBC_CACHED_EACH 7
-#define GLIBC_CACHED_SIZES 64
-
-/* Blocks in the cache count as in use, and glibc gives back only what lies above the last block in use; in a heap of
-   64 MiB that was followed by another one, only all of it. A full heap's last bytes go to the cache by
-   themselves. So its places are taken now, by blocks at the heap's beginning. */
-static void glibc_prepare(void)
-{
-	void *blocks[GLIBC_CACHED_SIZES * GLIBC_CACHED_EACH];
-	size_t count = sizeof(blocks) / sizeof(blocks[0]);
-
-	for (size_t i = 0; i < count; i++)
-		blocks[i] = real.malloc(24 + i / GLIBC_CACHED_EACH * 16);
-	for (size_t i = 0; i < count; i++)
-		real.free(blocks[i]);
-}
 
 /* glibc maps blocks from a size on that it raises, to 32 MiB at the most, whenever a larger mapped one is freed: for
    good, and what it keeps at a heap's end to twice as much. One of 20 MiB freed, and blocks of 10 come out of the heap
@@ -93,17 +76,19 @@ struct way {
 	void (*trim)(void);
 	const char *thread_name;
 	void (*flush)(void);
-	void (*prepare)(void);
+	void (*prepare)(void); /* before allocating */
+	void (*fill)(void);    /* before freeing */
+	bool (*renew)(void);   /* afterwards */
 	size_t shrink_from; /* blocks of so many bytes are shrunk before they are freed */
 };
 
 static const struct way ways[] = {
-	{ "malloc_trim", glibc_trim, NULL, NULL, glibc_prepare, GLIBC_MAPPED_FROM },
-	{ "mallctl", jemalloc_trim, "mallctl", jemalloc_flush, NULL, SIZE_MAX },
+	{ "malloc_trim", glibc_trim, NULL, NULL, cache_prepare, cache_fill, cache_renew, GLIBC_MAPPED_FROM },
+	{ "mallctl", jemalloc_trim, "mallctl", jemalloc_flush, NULL, NULL, NULL, SIZE_MAX },
 	{ "MallocExtension_ReleaseFreeMemory", plain_trim, "MallocExtension_MarkThreadIdle", plain_flush,
-	  NULL, SIZE_MAX },
-	{ "mi_collect", NULL, "mi_collect", mimalloc_flush, NULL, SIZE_MAX },
-	{ "none", NULL, NULL, NULL, NULL, SIZE_MAX },
+	  NULL, NULL, NULL, SIZE_MAX },
+	{ "mi_collect", NULL, "mi_collect", mimalloc_flush, NULL, NULL, NULL, SIZE_MAX },
+	{ "none", NULL, NULL, NULL, NULL, NULL, NULL, SIZE_MAX },
 };
 
 #define NO_WAY (&ways[sizeof(ways) / sizeof(ways[0]) - 1])
@@ -146,15 +131,21 @@ void trim_heap(void)
 	way->trim();
 }
 
-void trim_prepare(void)
+void trim_prepare(size_t size)
 {
-	static _Thread_local bool prepared;
-
-	if (prepared)
-		return;
-	prepared = true;
-	if (way->prepare)
+	if (way->prepare && size < way->shrink_from)
 		way->prepare();
+}
+
+void trim_fill(void)
+{
+	if (way->fill)
+		way->fill();
+}
+
+bool trim_renew(void)
+{
+	return way->renew && way->renew();
 }
 
 void trim_free(void *at, size_t size)

@@ -21,10 +21,13 @@ void trim_thread(void);
 bool trim_has_heap(void);
 void trim_heap(void);
 
-/* Before the calling thread allocates the first of many small blocks: sees to it that the allocator will not keep
-   any of them for the thread once they are freed. Takes 0.2 ms and 0.2 MiB, once a thread, and only where the allocator is
-   such that a block that it keeps can hold back pages that are free: glibc. */
-void trim_prepare(void);
+/* Before our thread allocates a block of so many bytes, and before it frees many: see to it that the allocator will keep
+   none of them for the thread once they are freed, where it is such that a block which it keeps can hold back pages that
+   are free: glibc (host/cache.h). The second takes no memory. The third is for when all is freed: true when it may have
+   let go of blocks that were in the way. */
+void trim_prepare(size_t size);
+void trim_fill(void);
+bool trim_renew(void);
 
 /* Frees a block of ours so that the allocator treats the host's later blocks as it would have without it: as glibc
    does not once a large one was freed. `size` is what was asked for. Allocates nothing. Any thread. */

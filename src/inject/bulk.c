@@ -107,6 +107,7 @@ static bool start_many(struct job *j)
 	if (j->where != WHERE_THREAD || j->min == 0 || j->max > TRANSIT_SMALL_BYTES || left <= most ||
 	    budget_try_inside(most))
 		return false;
+	trim_prepare(j->min);
 	for (unsigned i = 0; i < TRANSIT_SMALL_AT_ONCE && j->more; i++) {
 		uint64_t size = prng_range(&sizes, j->min, j->max);
 
@@ -147,8 +148,6 @@ static bool alloc_step(struct job *j, struct slice *slice)
 
 void bulk_alloc(struct job *j, uint64_t min, uint64_t max, uint64_t total)
 {
-	if (min < total)
-		trim_prepare();
 	j->step = alloc_step;
 	j->scope = &hand_pool;
 	j->min = min;
@@ -328,7 +327,7 @@ static bool finish_free(struct job *j)
 	if (!j->cancelled && sched_any_awaited())
 		return false;
 	if (j->chunks)
-		transit_settle();
+		transit_finish();
 	sched_resume_leaks(); /* only now: one that takes all of its limit at once would never let this end */
 	if (j->urgent)
 		count_taken_back(j);
@@ -343,6 +342,7 @@ static bool free_step(struct job *j, struct slice *slice)
 	if (j->more && !j->urgent && !j->begun)
 		j->bytes += sched_await_leaving();
 	j->begun = true;
+	trim_fill();
 	do {
 		if (!release(j, slice))
 			return false;
@@ -455,7 +455,7 @@ static bool destroy_step(struct job *j, struct slice *slice)
 	(void)slice; /* sched_run frees what tests hold */
 	if (j->waiting_for)
 		return false;
-	transit_settle();
+	transit_finish();
 	return true;
 }
 

@@ -44,9 +44,9 @@ int chunk_push(struct chunk_pool *pool, const struct chunk *c);
 bool chunk_pop(struct chunk_pool *pool, struct chunk *c);
 
 /* As chunk_pop, where all are to go: a few of the oldest first, then from the newest on. glibc gives pages
-   back only behind the last block in use. What is freed first stays in its thread cache (7 blocks of each
-   size), so that has to be blocks at the heap's beginning; from then on the heap shrinks all the while,
-   instead of by gigabytes in the last call. */
+   back only behind the last block in use; so the heap shrinks all the while, instead of by gigabytes in the last
+   call. Where its thread cache is not full (host/cache.h), as with chunks of the C API, what is freed first stays
+   there, and has to be blocks at the heap's beginning. */
 bool chunk_drain(struct chunk_pool *pool, struct chunk *c);
 
 /* Appends all of `from` to `to`; `from` is empty afterwards. Cannot fail. */

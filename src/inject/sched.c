@@ -9,7 +9,6 @@
 
 #include "base/clock.h"
 #include "base/pool.h"
-#include "host/trim.h"
 
 #define FIRST_CAPACITY ((size_t)512)
 
@@ -177,8 +176,6 @@ int sched_start(const struct test_plan *plan, uint64_t *id)
 	if (!t)
 		return -ENOMEM;
 	memset(t, 0, sizeof(*t));
-	if (kind_is_of_heap(plan->kind))
-		trim_prepare();
 	test_init(t, ++last_id, plan, atomic_load(&sched_seed), clock_ns());
 	by_id[listed++] = t;
 	schedule(t);
@@ -245,7 +242,7 @@ static void finish_tick(struct test *t)
 		t->waiter->waiting_for--;
 		slab_put(&tests, t);
 	} else if (t->state == TEST_RUNNING && t->ending) {
-		transit_settle();
+		transit_finish();
 		t->state = TEST_ENDED;
 		t->over_ns = t->end_ns;
 	} else if (t->state == TEST_RUNNING) {

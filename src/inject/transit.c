@@ -35,6 +35,9 @@
    make it tens of microseconds. */
 #define SETTLE_EVERY 1024
 
+/* The first time frees what was in the way of the second. */
+#define RENEW_TRIES 4
+
 /* A host that allocates all the time serves a post within this; one that does not is looked at after an
    eighth of the time that it has let us wait, and once in a while at least. */
 #define LOOK_SOON_NS (50 * NS_PER_US)
@@ -123,6 +126,8 @@ int transit_in(struct transit *t, const struct want *w, char why[BUDGET_WHY_MAX]
 	rc = (w->outside ? budget_take : budget_take_inside)(w->size, why);
 	if (rc)
 		return rc;
+	if (!w->outside && kind_is_of_heap(w->kind))
+		trim_prepare(w->size);
 	if (by_host) {
 		post(t, w);
 		return 0;
@@ -416,6 +421,8 @@ bool transit_drain(struct transit *t, struct chunk_pool *pool, bool for_good, st
 {
 	struct chunk c;
 
+	if (for_good)
+		trim_fill();
 	for (;;) {
 		if (t->stage == TRANSIT_IDLE) {
 			if (!pool->chunks)
@@ -435,6 +442,15 @@ void transit_settle(void)
 	if (atomic_exchange_explicit(&unsettled, 0, memory_order_relaxed) == 0)
 		return; /* where only mappings were, our thread takes no arena */
 	real.free(real.malloc(SETTLE_BYTES));
+}
+
+void transit_finish(void)
+{
+	transit_settle();
+	for (int i = 0; i < RENEW_TRIES && budget_used() == 0 && trim_renew(); i++) {
+		note_freed(1);
+		transit_settle();
+	}
 }
 
 void transit_adopt(struct transit *t, struct chunk_pool *pool)

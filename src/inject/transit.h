@@ -116,6 +116,9 @@ bool transit_out_small(struct chunk_pool *pool, struct slice *slice, struct chun
    were. */
 void transit_settle(void);
 
+/* The same on our thread, at the end of what takes all of something back. */
+void transit_finish(void);
+
 /* After fork, in the child: what was on its way goes to `pool`. The caller sets the budget anew. */
 void transit_adopt(struct transit *t, struct chunk_pool *pool);
 
