@@ -8,7 +8,7 @@ import statistics
 import time
 
 from common import BENCH, ROUNDS, put, record, table
-from harness import LIB, MIB, PIPES, Client, Place, Program, resident
+from harness import LIB, MIB, PIPES, Client, Place, Program, resident, wait_for
 
 ALLOCATORS = {
     "glibc": None,
@@ -25,6 +25,8 @@ SIZES = {
     "1 MiB": ("1m", "1m", "64m"),
     "100 MiB, one": ("100m", "100m", "100m"),
 }
+HOSTED_BYTES = (500, 2000, 10000, 20000)
+HOSTED_MIB = 20
 FREED_MIB = (64, 256, 1024)
 ASKED = (5000, 300000)
 QUIET_S = 1
@@ -61,6 +63,21 @@ def measure(preload, sizes):
             _, took = timed_trim(client)
             seen.append(resident(host.pid))
     return [(bytes_now - seen[0]) / MIB for bytes_now in seen[1:]] + [took]
+
+
+def measure_hosted(size):
+    """The same for a leak by the thread of a host that goes on allocating, with glibc."""
+    with Place() as place, Program([os.path.join(BENCH, "churn")], env=environment(place, None)) as host:
+        with Client(place.wait_socket(host.pid)) as client:
+            client.call("mt.mem_used")
+            seen = [resident(host.pid)]
+            client.call("mt.leak_start", rate=1, shape="step", size=size, limit=HOSTED_MIB * MIB, where="host")
+            wait_for(lambda: client.call("mt.mem_used") == HOSTED_MIB * MIB, "the leak")
+            seen.append(resident(host.pid))
+            for command in ("mt.reset", "mt.mem_trim"):
+                client.call(command)
+                seen.append(resident(host.pid))
+    return [(bytes_now - seen[0]) / MIB for bytes_now in seen[1:]]
 
 
 def longest(host):
@@ -101,6 +118,13 @@ def kept():
     return {", ".join(key): value for key, value in found.items()}
 
 
+def hosted():
+    found = {size: medians([measure_hosted(size) for _ in range(ROUNDS)]) for size in HOSTED_BYTES}
+    put("return-host", table(["chunks, bytes", "with them", "after mt.reset", "after mt.mem_trim"],
+                             [[str(size), *map(tenths, mibs)] for size, mibs in found.items()]))
+    return found
+
+
 def waits():
     found = {(name, mib, asked): medians([measure_wait(preload, mib, asked) for _ in range(ROUNDS)])
              for name, preload in installed() for mib in FREED_MIB for asked in ASKED}
@@ -115,4 +139,4 @@ def waits():
 
 
 def run():
-    record("return", {"mib": kept(), "waits": waits()})
+    record("return", {"mib": kept(), "hosted": hosted(), "waits": waits()})
