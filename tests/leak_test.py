@@ -219,6 +219,26 @@ def a_heap_without_touching_is_not_resident_by_the_setting_either():
 
 
 @fact
+def mappings_side_by_side_are_all_taken_back():
+    """The kernel makes one of them, and destroying every other one would split that into more than a process may have."""
+    with open("/proc/sys/vm/max_map_count") as file:
+        pages = int(file.read()) * 5 // 4
+    if pages > 200000:
+        return  # as some distributions allow by now: that would take gigabytes
+    with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host, \
+            Client(place.wait_socket(host.pid)) as client:
+        leaks = [client.call("mt.leak_start", rate="200m", limit=4096 * pages, size=4096, kind="mmap") for _ in range(2)]
+        wait_for(lambda: client.call("mt.mem_used") == 2 * 4096 * pages, "both")
+        client.call("mt.mem_test_destroy", leaks[0])
+        used = client.call("mt.mem_used")
+        assert used > 4096 * pages, "the test is none: all could be unmapped"
+        client.call("mt.reset")
+        equal(client.call("mt.mem_used"), 0)
+        with open(f"/proc/{host.pid}/maps") as maps:
+            assert len(maps.readlines()) < 1000
+
+
+@fact
 def a_damaged_leak_is_found_by_check_and_freed_all_the_same():
     with Place() as place, Group() as group, Seen(place, group, check_content=1) as seen:
         number, = seen.leak(kind="shmem")

@@ -10,6 +10,7 @@
 #include "inject/hand.h"
 #include "inject/reset.h"
 #include "inject/sched.h"
+#include "inject/unmap.h"
 
 /* A heap that has refused this often in a row will refuse the rest too. */
 #define GIVE_UP_AFTER 1000
@@ -312,7 +313,7 @@ static void count_taken_back(struct job *j)
 
 /* After mt.reset nothing is held: chunks that stopped tests and cancelled jobs have in hand are on
    their way out, and waited for. */
-static bool finish_free(struct job *j)
+static bool finish_free(struct job *j, struct slice *slice)
 {
 	if (j->urgent && (sched_any_leaving() || job_any_cancelled())) {
 		j->waited = true;
@@ -325,6 +326,8 @@ static bool finish_free(struct job *j)
 		return false;
 	}
 	if (!j->cancelled && sched_any_awaited())
+		return false;
+	if (!unmap_kept(slice))
 		return false;
 	if (j->chunks)
 		transit_finish();
@@ -347,7 +350,7 @@ static bool free_step(struct job *j, struct slice *slice)
 		if (!release(j, slice))
 			return false;
 		if (j->cancelled || (!j->more && j->left == 0))
-			return finish_free(j);
+			return finish_free(j, slice);
 		switch (pick_chunk(j, slice, &c)) {
 		case PICKED:
 			if (transit_out_at_once(&c))
@@ -359,7 +362,7 @@ static bool free_step(struct job *j, struct slice *slice)
 			return false;
 		case POOL_DONE:
 			if (!next_pool(j))
-				return finish_free(j);
+				return finish_free(j, slice);
 			break;
 		}
 	} while (!slice_over(slice, 0));
@@ -452,8 +455,9 @@ void bulk_reset(struct job *j)
 
 static bool destroy_step(struct job *j, struct slice *slice)
 {
-	(void)slice; /* sched_run frees what tests hold */
-	if (j->waiting_for)
+	if (j->waiting_for) /* sched_run frees what tests hold */
+		return false;
+	if (!unmap_kept(slice))
 		return false;
 	transit_finish();
 	return true;
@@ -477,6 +481,6 @@ void bulk_adopt(void)
 	sched_adopt(&hand_pool);
 	job_adopt(&hand_pool);
 	post_reset();
-	budget_adopt(hand_pool.bytes);
+	budget_adopt(hand_pool.bytes + unmap_kept_bytes());
 	reset_adopt();
 }

@@ -13,6 +13,7 @@
 #include "host/real.h"
 #include "host/trim.h"
 #include "inject/content.h"
+#include "inject/unmap.h"
 
 /* What is handled between two looks at the slice: tens of microseconds. */
 #define PART_BYTES ((size_t)256 << 10)
@@ -81,7 +82,8 @@ static void settle_if_many(void)
 void transit_release(const struct chunk *c, bool outside)
 {
 	if (c->flags & CHUNK_MAPPED) {
-		munmap(c->addr, c->size);
+		if (!unmap_or_keep(c->addr, c->size, outside))
+			return;
 	} else {
 		trim_free(c->addr, c->size);
 		note_freed(1);
