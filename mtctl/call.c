@@ -75,6 +75,7 @@ int call_request(struct buf *request, char *const *words, unsigned count)
 		json_quote(request, value, strlen(value));
 	}
 	buf_char(request, named ? '}' : ']');
+	buf_str(request, ",\"progress\":true"); /* so that a long command is not taken for a silent server */
 	end(request);
 	return CTL_DONE;
 }
@@ -102,12 +103,13 @@ static bool read_error(struct json error, struct answer *a)
 
 bool call_read(const char *line, size_t len, struct answer *a)
 {
-	struct json reply, error;
+	struct json reply, error, method;
 
 	*a = (struct answer){ .refused = false };
 	if (json_check(line, len, &reply) || json_kind(reply) != 'o')
 		return false;
-	if (json_member(reply, "result", &a->result))
+	a->unfinished = json_member(reply, "method", &method);
+	if (a->unfinished || json_member(reply, "result", &a->result))
 		return true;
 	a->refused = true;
 	return json_member(reply, "error", &error) && read_error(error, a);

@@ -15,6 +15,7 @@ void call_simple(struct buf *request, const char *method);
 
 /* A reply, taken apart. The pieces lie in the reply's line. */
 struct answer {
+	bool unfinished; /* it only tells how far a long command is: the reply follows */
 	bool refused;
 	struct json result;  /* unless refused */
 	struct json message; /* a string, where refused */

@@ -54,10 +54,12 @@ static int ask_one(struct link *l, const struct instance *at, const struct optio
 		rc = link_open(l, at->socket, at->proc.pid, o->patience);
 	if (rc == 0)
 		rc = link_send(l, request->data, request->len);
-	if (rc == 0)
+	a->unfinished = true;
+	while (rc == 0 && a->unfinished) {
 		rc = link_line(l, &line, &len);
-	if (rc == 0 && !call_read(line, len, a))
-		rc = -EPROTO;
+		if (rc == 0 && !call_read(line, len, a))
+			rc = -EPROTO;
+	}
 	return rc;
 }
 

@@ -25,6 +25,20 @@ def prints_scalars_on_a_line_and_nothing_for_null():
 
 
 @fact
+def reads_over_what_a_long_command_tells_of_its_progress():
+    told = b'{"jsonrpc":"2.0","method":"progress","params":{"id":1,"done":5,"total":10}}\n'
+    for more in ((), ("-t", "60")):
+        with Server(3 * told + result_of("5")) as server:
+            says(run(*more, "-s", server.path, "a.b"), 0, "5\n")
+
+
+@fact
+def a_real_long_command_tells_of_its_progress():
+    with Place() as place, host(place) as program:
+        says(run("-s", path_of(place, program), "mt.mem_rnd_alloc", "1", "64", "40m"), 0)
+
+
+@fact
 def prints_the_listing_of_the_specification():
     one = ('{"id":2,"run_time_s":1471,"remaining_s":2128,"allocations":1749,"errors":24,'
            '"overflows":2,"total_alloc":69614530,"min":15360,"max":65536,"total":25600000}')

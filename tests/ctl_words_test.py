@@ -121,17 +121,17 @@ def says_usage_errors_as_json_too():
 
 @fact
 def sends_positional_arguments_as_strings():
-    equal(request_for("a.b"), ['{"jsonrpc":"2.0","method":"a.b","params":[],"id":1}\n'])
+    equal(request_for("a.b"), ['{"jsonrpc":"2.0","method":"a.b","params":[],"progress":true,"id":1}\n'])
     equal(request_for("a.b", "10", "k \"x\"\\"),
-          ['{"jsonrpc":"2.0","method":"a.b","params":["10","k \\"x\\"\\\\"],"id":1}\n'])
+          ['{"jsonrpc":"2.0","method":"a.b","params":["10","k \\"x\\"\\\\"],"progress":true,"id":1}\n'])
 
 
 @fact
 def sends_named_arguments_by_name():
     equal(request_for("a.b", "size=10", "unit=k"),
-          ['{"jsonrpc":"2.0","method":"a.b","params":{"size":"10","unit":"k"},"id":1}\n'])
+          ['{"jsonrpc":"2.0","method":"a.b","params":{"size":"10","unit":"k"},"progress":true,"id":1}\n'])
     equal(request_for("a.b", "value=a=b"),
-          ['{"jsonrpc":"2.0","method":"a.b","params":{"value":"a=b"},"id":1}\n'])
+          ['{"jsonrpc":"2.0","method":"a.b","params":{"value":"a=b"},"progress":true,"id":1}\n'])
 
 
 @fact
