@@ -30,7 +30,7 @@ def task_named(pid, wanted):
     """The thread's directory, or None."""
     for task in tasks(pid):
         with open(f"{task}/comm") as file:
-            if file.read().strip() == wanted:
+            if file.read().strip().split(":")[0] == wanted:
                 return task
     return None
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What becomes of a command when its client goes, or another one resets."""
 
+import resource
 import socket
 
 from harness import MIB, Client, Place, Program, equal, fact, resident, run_facts, wait_for
@@ -29,6 +30,22 @@ def still(watcher):
     for _ in range(50):
         watcher.call("mt.mem_test_list")
     return watcher.call("mt.mem_used") == before
+
+
+@fact
+def a_hang_up_is_seen_where_the_host_may_have_no_more_descriptors():
+    with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host:
+        path = place.wait_socket(host.pid)
+        with Client(path) as watcher, Client(path) as other:
+            for client in (watcher, other):
+                client.call("mt.mem_used")
+            resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (2, resource.prlimit(host.pid, resource.RLIMIT_NOFILE)[1]))
+            other.send("mt.mem_rnd_alloc 1 1 2g\n")
+            wait_for(lambda: watcher.call("mt.mem_used") > 0, "the command to begin")
+            other.socket.close()
+            wait_for(lambda: watcher.call("mt.status")["clients"] == 1, "the hang-up to be seen")
+            assert watcher.call("mt.mem_used") < 2 << 30
+            watcher.call("mt.reset")
 
 
 @fact

@@ -143,10 +143,23 @@ static void forget_events(void)
 		polled[i].revents = 0;
 }
 
+/* Of one that is to be read from its end would be read. */
+static bool needs_look(const struct pollfd *p)
+{
+	return p->fd >= 0 && !(p->events & POLLIN);
+}
+
+static bool is_gone(const struct pollfd *p)
+{
+	return needs_look(p) && send(p->fd, "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EPIPE;
+}
+
 /* poll refuses more descriptors than the host's limit allows it to have, open or not; select does not ask. A
-   closed connection reads as its end. */
+   closed connection reads as its end, and where nothing is to be read it tells nothing: so those are looked at, now and
+   then. */
 static void wait_by_select(const struct timespec *left)
 {
+	static const struct timespec look = { .tv_nsec = 100 * NS_PER_MS };
 	fd_set in, out;
 	unsigned highest = 0;
 
@@ -155,6 +168,8 @@ static void wait_by_select(const struct timespec *left)
 	for (unsigned i = 0; i < polled_count; i++) {
 		unsigned fd = (unsigned)polled[i].fd; /* -1 becomes too large */
 
+		if (needs_look(&polled[i]) && (!left || left->tv_sec || left->tv_nsec > look.tv_nsec))
+			left = &look;
 		if (fd >= FD_SETSIZE)
 			continue;
 		if (polled[i].events & POLLIN)
@@ -164,14 +179,17 @@ static void wait_by_select(const struct timespec *left)
 		highest = fd > highest ? fd : highest;
 	}
 	forget_events();
-	if (pselect((int)highest + 1, &in, &out, NULL, left, NULL) <= 0)
-		return;
+	if (pselect((int)highest + 1, &in, &out, NULL, left, NULL) <= 0) {
+		FD_ZERO(&in);
+		FD_ZERO(&out);
+	}
 	for (unsigned i = 0; i < polled_count; i++) {
 		unsigned fd = (unsigned)polled[i].fd;
 
 		if (fd < FD_SETSIZE)
 			polled[i].revents = (short)((FD_ISSET(fd, &in) ? POLLIN : 0) |
-						    (FD_ISSET(fd, &out) ? POLLOUT : 0));
+						    (FD_ISSET(fd, &out) ? POLLOUT : 0) |
+						    (is_gone(&polled[i]) ? POLLHUP : 0));
 	}
 }
 
