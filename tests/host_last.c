@@ -50,10 +50,11 @@ static void *fork_and_return(void *unused)
 #define ROUNDS 40
 
 static atomic_int rounds;
+static atomic_bool told;
 
 static void *unshare_often(void *unused)
 {
-	while (rounds < ROUNDS)
+	while (!told)
 		unshare(CLONE_NEWUTS);
 	for (int i = 0; i < ROUNDS; i++)
 		unshare(CLONE_NEWUTS);
@@ -80,6 +81,7 @@ static void fork_beside(void)
 	for (; rounds < ROUNDS; rounds++)
 		same += child_is_as_its_parent();
 	printf("%d children as they should be\n", same);
+	told = true;
 }
 
 int main(int argc, char **argv)
