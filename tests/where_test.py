@@ -97,6 +97,14 @@ def test_ends_in_time_though_the_host_does_not_allocate():
 
 
 @fact
+def a_host_whose_malloc_refuses_everything_is_not_asked_for_ever():
+    with Place() as place, Program([victim("churn")], env=place.environment(where="host", min_available_percent=0),
+                                   **PIPES) as host, Client(place.wait_socket(host.pid)) as client:
+        code, text = client.refusal("mt.mem_rnd_alloc", "15t", "15t", "100000t")
+        equal((code, text), (400, "memory allocation failed (1000 errors): 0 bytes in 0 chunks were allocated and stay"))
+
+
+@fact
 def many_threads_serve_at_once():
     with Place() as place, Program([victim("churn")], env=place.environment(where="host", check_content=1),
                                    **PIPES) as host, Client(place.wait_socket(host.pid)) as client:

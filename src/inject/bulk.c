@@ -57,7 +57,8 @@ static void start_one(struct job *j)
 	j->more = j->left > 0;
 	rc = transit_in(&j->moving, &(struct want){ .size = size, .where = j->where }, j->why);
 	if (rc == 0) {
-		j->failures_in_a_row = 0;
+		if (j->moving.stage != TRANSIT_POSTED)
+			j->failures_in_a_row = 0;
 		return;
 	}
 	count_failure(j);
@@ -68,7 +69,7 @@ static void start_one(struct job *j)
 /* False while no thread of the host's has allocated what was posted. */
 static bool fetch(struct job *j)
 {
-	uint64_t now = clock_ns(), size = j->moving.chunk.size;
+	uint64_t now = clock_ns(), size = j->moving.chunk.size, refused = 0;
 	bool give_up = now - j->moving.post_ns > HOST_PATIENCE_NS;
 
 	if ((j->cancelled || give_up) && transit_withdraw(&j->moving)) {
@@ -77,8 +78,13 @@ static bool fetch(struct job *j)
 		j->more = false;
 		return true;
 	}
-	if (transit_arrived(&j->moving, &j->errors))
+	if (transit_arrived(&j->moving, &refused)) {
+		if (refused)
+			count_failure(j);
+		else
+			j->failures_in_a_row = 0;
 		return true;
+	}
 	j->wake_ns = transit_look_ns(&j->moving, now);
 	return false;
 }
