@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -55,7 +56,7 @@ static int make_each_call(void *unused)
 	(void)unused;
 	sigemptyset(&none);
 	/* Threads and their time. */
-	done += sigprocmask(SIG_BLOCK, &none, NULL) == 0;
+	done += pthread_sigmask(SIG_BLOCK, &none, NULL) == 0;
 	done += sigtimedwait(&none, NULL, &now) == 0;
 	done += clock_gettime(CLOCK_MONOTONIC_COARSE, &time) == 0;
 	done += nanosleep(&now, NULL) == 0;
