@@ -73,7 +73,7 @@ static void print_signals(void)
 /* What the kernel says of the thread that asks: signals and rights. */
 static void print_status(void)
 {
-	static const char *const names[] = { "SigPnd:", "ShdPnd:", "SigBlk:", "SigIgn:", "Uid:", "Gid:", "Groups:",
+	static const char *const names[] = { "SigPnd:", "ShdPnd:", "SigBlk:", "Uid:", "Gid:", "Groups:",
 					     "CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:", "NoNewPrivs:",
 					     "Seccomp:" };
 	FILE *status = fopen("/proc/thread-self/status", "r");
@@ -84,9 +84,9 @@ static void print_status(void)
 			if (strncmp(line, names[i], strlen(names[i])) == 0)
 				fputs(line, stdout);
 		/* But for 32 to 34: from the first thread on the C library catches them for itself, so that setuid
-		   can change all threads. */
-		if (strncmp(line, "SigCgt:", 7) == 0)
-			printf("SigCgt: %llx\n", strtoull(line + 7, NULL, 16) & ~(7ULL << 31));
+		   can change all threads, though they may have been ignored before. */
+		if (strncmp(line, "SigCgt:", 7) == 0 || strncmp(line, "SigIgn:", 7) == 0)
+			printf("%.6s: %llx\n", line, strtoull(line + 7, NULL, 16) & ~(7ULL << 31));
 	}
 	if (status)
 		fclose(status);
