@@ -80,14 +80,14 @@ def listing(of):
 # Patterns of whole replies.
 DONE, NUMBER = "200 OK", r"200 OK\n\d+"
 REFUSED = r"400 memory allocation failed.*"  # the machine may have little left
-CANCELLED = r"409 cancelled: \d+ chunks, \d+ bytes were "  # by somebody's reset, or the end of a lease
-ALLOCATED = rf"{DONE}|{REFUSED}|{CANCELLED}allocated and stay"
-FREED = rf"{NUMBER}|{CANCELLED}freed"
+CANCELLED = r"409 cancelled: \d+ chunks, \d+ bytes were %s until then, and everything is being freed"  # by a reset or a lease
+ALLOCATED = rf"{DONE}|{REFUSED}|{CANCELLED % 'allocated'}"
+FREED = rf"{NUMBER}|{CANCELLED % 'freed'}"
 TEST = structure("ID", "run time (s)", "remaining (s)", "allocations", "errors", "overflows", "total alloc", "min",
                  "max", "total", "reallocs", r"corruptions *: 0", "held", "allocated", "resident",
                  r"shape *: (?:cycle|rate|step)", r"kind *: (?:heap|mmap|shmem)", r"where *: (?:thread|host)",
-                 "pending", r"state *: (?:running|ended|stopped)", r"sequence *: [0-9a-f]{16}")
-STATUS = structure("held", "hand_bytes", "hand_chunks", "tests_running", "tests_stopped", r"corruptions *: 0",
+                 "pending", r"state *: (?:running|ended|stopped)", r"sequence *: [0-9a-f]{16}", r"refusal *: .*")
+STATUS = structure("held", "pending", "hand_bytes", "hand_chunks", "tests_running", "tests_stopped", r"corruptions *: 0",
                    "refusals", "record_bytes", "clients", "lease_ms_left", r"stopped *: ")
 INFO = structure("pid", "parent", r"program *: host_\w+", "uid", r"version *: [\d.]+", "uptime_s",
                  r"allocator *: \S+", r"in_path *: [01]",
@@ -115,8 +115,8 @@ MIXED = {
     "mt.reset": NUMBER,
     "mt.describe": rf"200 OK\n{DESCRIBED}",
     "nonsense": r"500 command nonsense not found \(mt\.help lists them\)",
-    "mt.mem_realloc 5 k": rf"{DONE}|{REFUSED}|400 nothing to resize .*|{CANCELLED}resized",
-    "mt.mem_check": rf"200 OK\n{SOUND}|{CANCELLED}verified",
+    "mt.mem_realloc 5 k": rf"{DONE}|{REFUSED}|400 nothing to resize .*|{CANCELLED % 'resized'}",
+    "mt.mem_check": rf"200 OK\n{SOUND}|{CANCELLED % 'verified'}",
     "mt.mem_trim": rf"200 OK\n{TRIMMED}|409 cancelled: a trim that has begun goes on",
     "mt.lease 1": DONE,
     "cfg.set_now_int malloc_test realloc_p 30": DONE,
