@@ -8,7 +8,7 @@
 
 /* From the constructor, before anything else of ours. Where there is a filter, a process of its own, which nobody but
    us can see end, makes each call once that we ever make: false where it was killed. What cannot be tried: prctl, clone
-   and wait4. May change errno. */
+   and wait4; what is not: sched_yield, which may take a while, and no filter knows a reason against. May change errno. */
 bool trial_is_passed(void);
 
 /* For our thread, of this process and of its children: "mtpreload", or "mtpreload:N" behind so many filters that were
