@@ -3,6 +3,7 @@
 """The victims: small programs (tests/host_*.c) that each do one thing which preloaded libraries have
 been known to break, judged by their exact output and exit status, with and without the library."""
 
+import glob
 import os
 import re
 import shutil
@@ -428,6 +429,29 @@ def the_object_calls_nothing_that_works_on_what_is_the_hosts():
     called = {re.sub("@.*", "", line.split()[-1]) for line in symbols.splitlines()}
     assert {"ppoll", "pthread_create"} <= called, called
     equal(called & THE_HOSTS, set())
+
+
+# What makes no system call, only such as every program makes, or (fork's, exit's) the host's own; and what cannot be tried.
+NOT_TRIED = {"fnmatch", "getauxval", "getenv", "getpagesize", "snprintf", "sprintf", "vsnprintf", "strerror", "sysconf", "time",
+             "sigfillset", "dlsym", "dl_iterate_phdr", "exit", "environ", "program_invocation_name",
+             "program_invocation_short_name", "sched_yield", "waitpid", "clone"}
+NOT_TRIED_PATTERN = r"_.*|str\w+|stpcpy|mem(chr|cmp|cpy|move)|pthread_(attr|key|mutex|set|create)\w*"
+NUMBERS_NOT_TRIED = {"SYS_exit", "SYS_exit_group", "SYS_prctl", "SYS_seccomp", "SYS_setns", "SYS_unshare"}  # the host's
+
+
+@fact
+def every_system_call_of_ours_is_tried_behind_a_filter():
+    with open(os.path.join(TOP, "src/control/trial.c")) as file:
+        tried = set(re.findall(r"\w+", file.read()))
+    symbols = subprocess.run(["nm", "-D", "--undefined-only", LIB], capture_output=True, text=True, check=True).stdout
+    called = {re.sub("@.*", "", line.split()[-1]) for line in symbols.splitlines()} - NOT_TRIED - tried
+    equal({name for name in called if not re.fullmatch(NOT_TRIED_PATTERN, name)}, set())
+    numbers = set()
+    for path in glob.glob(os.path.join(TOP, "src/*/*.c")) + [os.path.join(TOP, "libmtpreload.c")]:
+        with open(path) as file:
+            numbers |= set(re.findall(r"\bSYS_\w+", file.read()))
+    # Those two are signalfd's and pthread_sigmask's.
+    equal(numbers - tried - NUMBERS_NOT_TRIED, {"SYS_signalfd4", "SYS_rt_sigprocmask"})
 
 
 @fact
