@@ -21,8 +21,8 @@ static enum level filter(struct subject *s, struct buf *text)
 	if (!filter_may_kill(s->proc.pid))
 		return LEVEL_NONE;
 	s->untouchable = true;
-	buf_str(text, "it has a seccomp filter that may be its own: one that kills, and was put on all threads "
-		      "(TSYNC), can end it when a client connects; so it was not asked anything");
+	buf_str(text, "a seccomp filter was put on all of its threads while it ran (TSYNC): one that kills can end it when "
+		      "a client connects; so it was not asked anything");
 	return LEVEL_NOTE;
 }
 

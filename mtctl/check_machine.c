@@ -75,9 +75,13 @@ static enum level any_directory(struct subject *s, struct buf *text)
 
 static enum level stale(struct subject *s, struct buf *text)
 {
-	int removed = prune_dirs();
+	struct instances shunned = { 0 };
+	int removed;
 
 	(void)s;
+	shun_find(&shunned, 0);
+	removed = prune_dirs(&shunned);
+	find_free(&shunned);
 	if (!removed)
 		return LEVEL_NONE;
 	buf_printf(text, "%d %s left by dead processes removed", removed, removed == 1 ? "name" : "names");

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "filter.h"
 #include "secure.h"
 
 #define FILES_MAX 8
@@ -185,7 +186,7 @@ static enum level limited(struct subject *s, struct buf *text)
 
 static enum level refused(struct subject *s, struct buf *text)
 {
-	if (s->has_thread || proc_field(s->status.data, "\nSeccomp:\t", false) != 2)
+	if (s->has_thread || !filter_count(&s->status))
 		return LEVEL_NONE;
 	buf_str(text, "it has no thread of the library, but a seccomp filter: a program that installs one itself is left "
 		      "alone from then on; one that was there before it may kill for what the library calls (a process of its "

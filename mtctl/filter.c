@@ -7,12 +7,11 @@
 
 #include <stdio.h>
 
-#include "base/buf.h"
 #include "proc.h"
 
 #define FILTER_MODE 2 /* SECCOMP_MODE_FILTER */
 
-static long count(const struct buf *status)
+long filter_count(const struct buf *status)
 {
 	long filters;
 
@@ -31,9 +30,9 @@ bool filter_may_kill(pid_t pid)
 	char file[48];
 
 	/* TSYNC puts it on the first thread too; to look through the threads of all processes would take long. */
-	if (proc_file(pid, "status", &status) == 0 && count(&status) && (thread = proc_our_thread(pid, &tried))) {
+	if (proc_file(pid, "status", &status) == 0 && filter_count(&status) && (thread = proc_our_thread(pid, &tried))) {
 		snprintf(file, sizeof(file), "task/%d/status", (int)thread);
-		may = proc_file(pid, file, &status) == 0 && count(&status) > tried;
+		may = proc_file(pid, file, &status) == 0 && filter_count(&status) > tried;
 	}
 	buf_free(&status);
 	return may;

@@ -14,6 +14,7 @@
 #include "link.h"
 #include "out.h"
 #include "prune.h"
+#include "shun.h"
 #include "target.h"
 
 #define ANSWER_NS NS_PER_S
@@ -227,17 +228,19 @@ static int show(const struct options *o, const struct instances *found)
 
 int ls_run(const struct options *o, int count, char **words)
 {
-	struct instances found = { 0 };
+	struct instances found = { 0 }, shunned = { 0 };
 	int status;
 
 	if (count > 1)
 		return out_error(CTL_USAGE, "'%s' is too much: ls takes -p, -n or -s", words[1]);
-	prune_dirs();
+	shun_find(&shunned, 0);
+	prune_dirs(&shunned);
 	status = target_list(o, &found);
 	if (status == CTL_DONE) {
-		prune_beside(&found);
+		prune_beside(&found, &shunned);
 		status = show(o, &found);
 	}
 	find_free(&found);
+	find_free(&shunned);
 	return status;
 }

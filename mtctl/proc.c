@@ -2,8 +2,6 @@
 /* Reads /proc. A process may end between two reads: whatever cannot be read is left empty. */
 #include "proc.h"
 
-#include "library.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "library.h"
 
 #define READ_BYTES ((size_t)16 << 10)
 

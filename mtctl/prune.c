@@ -13,7 +13,7 @@
 #include "shun.h"
 
 struct pruner {
-	struct instances shunned;
+	const struct instances *shunned;
 	const char *dir;
 	int dir_fd, removed;
 };
@@ -26,7 +26,7 @@ static bool prune_name(void *context, const char *name, pid_t pid)
 	/* Some directories are other users', and root is not to remove whatever they call so. */
 	if (fstatat(p->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISSOCK(st.st_mode))
 		return true;
-	if (!shun_of(&p->shunned, "", pid) && rundir_is_stale(p->dir, p->dir_fd, name, pid) &&
+	if (!shun_of(p->shunned, "", pid) && rundir_is_stale(p->dir, p->dir_fd, name, pid) &&
 	    unlinkat(p->dir_fd, name, 0) == 0)
 		p->removed++;
 	return true;
@@ -41,13 +41,11 @@ static void prune_dir(void *context, const char *dir, int dir_fd)
 	rundir_each(dir_fd, prune_name, p);
 }
 
-int prune_dirs(void)
+int prune_dirs(const struct instances *shunned)
 {
-	struct pruner p = { .removed = 0 };
+	struct pruner p = { .shunned = shunned };
 
-	shun_find(&p.shunned, 0);
 	place_each_dir(prune_dir, &p);
-	find_free(&p.shunned);
 	return p.removed;
 }
 
@@ -58,13 +56,12 @@ static bool is_seen_alike(const struct instance *i)
 	       i->proc.pid == i->proc.inner;
 }
 
-void prune_beside(const struct instances *live)
+void prune_beside(const struct instances *live, const struct instances *shunned)
 {
 	char dir[FIND_PATH_MAX], last[FIND_PATH_MAX] = "";
-	struct pruner p = { .removed = 0 };
+	struct pruner p = { .shunned = shunned };
 	int fd;
 
-	shun_find(&p.shunned, 0);
 	for (size_t i = 0; i < live->count; i++) {
 		if (!is_seen_alike(&live->at[i]))
 			continue;
@@ -79,5 +76,4 @@ void prune_beside(const struct instances *live)
 		prune_dir(&p, dir, fd);
 		close(fd);
 	}
-	find_free(&p.shunned);
 }

@@ -377,12 +377,16 @@ def ls_does_not_wait_for_a_stopped_instance():
                                 "socket": place.socket(two.pid)})
 
 
+def leave_a_name(place, dead, live):
+    path_of(place, dead), path_of(place, live)
+    dead.process.kill()
+    dead.process.wait()
+
+
 @fact
 def ls_removes_names_of_dead_processes():
     with Place() as place, host(place) as dead, host(place) as live:
-        path_of(place, dead), path_of(place, live)
-        dead.process.kill()
-        dead.process.wait()
+        leave_a_name(place, dead, live)
         equal(len(place.names()), 2)
         done = run("ls", env=here(place))
         equal(place.names(), [os.path.basename(place.socket(live.pid))])
@@ -392,9 +396,7 @@ def ls_removes_names_of_dead_processes():
 @fact
 def ls_removes_such_names_beside_the_instances_that_it_finds():
     with Place() as place, host(place) as dead, host(place) as live:
-        path_of(place, dead), path_of(place, live)
-        dead.process.kill()
-        dead.process.wait()
+        leave_a_name(place, dead, live)
         left = ["mtpreload.4000001.sock", "mtpreload.x.sock", f"{dead.pid}.sock"]
         open(os.path.join(place.run, left[0]), "w").close()  # no socket
         for name in left[1:]:

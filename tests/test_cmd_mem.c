@@ -115,15 +115,21 @@ static void *lower_the_limit_after_five(size_t size)
 	return allocator(size);
 }
 
-START_TEST(what_succeeded_before_the_budgets_refusal_is_told)
+/* Five chunks of 2000 bytes come, of forty. */
+static void expect_after_five(void *(*instead)(size_t size), const char *reply)
 {
 	allocator = real.malloc;
 	calls = 0;
-	real.malloc = lower_the_limit_after_five;
-	recorder_expect("mt.mem_rnd_alloc 2000 2000 80k",
-			"400 memory allocation failed (1 errors): 2000 bytes asked, 10000 held, max_bytes is 95; "
-			"10000 bytes in 5 chunks were allocated and stay");
+	real.malloc = instead;
+	recorder_expect("mt.mem_rnd_alloc 2000 2000 80k", reply);
 	real.malloc = allocator;
+}
+
+START_TEST(what_succeeded_before_the_budgets_refusal_is_told)
+{
+	expect_after_five(lower_the_limit_after_five,
+			  "400 memory allocation failed (1 errors): 2000 bytes asked, 10000 held, max_bytes is 95; "
+			  "10000 bytes in 5 chunks were allocated and stay");
 	recorder_expect("mt.mem_used", "10000");
 }
 END_TEST
@@ -138,12 +144,8 @@ static void *cancel_after_five(size_t size)
 
 START_TEST(cancelled_allocation_does_not_say_that_it_stays)
 {
-	allocator = real.malloc;
-	calls = 0;
-	real.malloc = cancel_after_five;
-	recorder_expect("mt.mem_rnd_alloc 2000 2000 80k", "409 cancelled: 5 chunks, 10000 bytes were allocated until then, "
-							  "and everything is being freed");
-	real.malloc = allocator;
+	expect_after_five(cancel_after_five, "409 cancelled: 5 chunks, 10000 bytes were allocated until then, and everything "
+					     "is being freed");
 }
 END_TEST
 
