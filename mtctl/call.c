@@ -6,24 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/word.h"
 #include "ctl.h"
 #include "local.h"
 #include "out.h"
-
-/* The length of NAME where the word is NAME=VALUE, else 0. */
-static size_t name_length(const char *word)
-{
-	size_t length = strspn(word, "abcdefghijklmnopqrstuvwxyz_");
-
-	return word[length] == '=' ? length : 0;
-}
 
 static unsigned count_named(char *const *args, unsigned count)
 {
 	unsigned named = 0;
 
 	for (unsigned i = 0; i < count; i++)
-		named += name_length(args[i]) > 0;
+		named += word_name_length(args[i]) > 0;
 	return named;
 }
 
@@ -32,7 +25,7 @@ static int refuse_mixture(char *const *args, unsigned count)
 	const char *named = NULL, *other = NULL;
 
 	for (unsigned i = 0; i < count; i++)
-		*(name_length(args[i]) ? &named : &other) = args[i];
+		*(word_name_length(args[i]) ? &named : &other) = args[i];
 	return out_error(CTL_USAGE,
 			 "'%s' has a name and '%s' has none (name all arguments or none; a text with a "
 			 "= in it is given as NAME=TEXT too)",
@@ -63,7 +56,7 @@ int call_request(struct buf *request, char *const *words, unsigned count)
 	begin(request, words[0]);
 	buf_char(request, named ? '{' : '[');
 	for (unsigned i = 0; i < args_count; i++) {
-		size_t length = name_length(args[i]);
+		size_t length = word_name_length(args[i]);
 		const char *value = length ? args[i] + length + 1 : args[i];
 
 		if (i)

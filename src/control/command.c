@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/nearest.h"
 #include "base/units.h"
+#include "base/word.h"
 #include "control/cmd.h"
 #include "control/stop.h"
 
@@ -138,7 +139,7 @@ static void read_word(struct binding *b, struct rpc_arg *word)
 	if (word->kind != RPC_LOOSE)
 		return;
 	word->kind = RPC_WORD;
-	length = rpc_name_length(word->text);
+	length = word_name_length(word->text);
 	at = length ? find_param(b, word->text, length) : -1;
 	if (at < 0)
 		return;

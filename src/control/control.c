@@ -38,7 +38,6 @@
 /* Processes that end sooner never have a name in the file system. */
 #define BIND_AFTER_NS (50 * NS_PER_MS)
 #define BIND_AGAIN_NS (5 * NS_PER_S)
-#define SLICE_NS (NS_PER_MS / 2)
 
 static atomic_bool active; /* there is a thread of ours */
 static atomic_bool wanted; /* there is to be one: it may be that there is none for a moment, or none could be started */

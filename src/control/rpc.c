@@ -4,7 +4,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #define TEXT_MAX 512
 
@@ -13,13 +12,6 @@ void rpc_add_arg(struct rpc_call *call, const char *name, const char *text, enum
 	if (call->count < RPC_ARGS_MAX)
 		call->args[call->count] = (struct rpc_arg){ name, text, kind };
 	call->count++;
-}
-
-size_t rpc_name_length(const char *word)
-{
-	size_t length = strspn(word, "abcdefghijklmnopqrstuvwxyz_");
-
-	return word[length] == '=' ? length : 0;
 }
 
 void reply_number(struct reply *r, const char *key, uint64_t value)

@@ -36,9 +36,6 @@ struct rpc_call {
 
 void rpc_add_arg(struct rpc_call *call, const char *name, const char *text, enum rpc_kind kind);
 
-/* How long the name is in "name=value", which has to be an identifier; 0: it is no such word. */
-size_t rpc_name_length(const char *word);
-
 struct reply;
 
 /* Why a call is refused; the number itself is the fault's code. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/label.h"
+#include "base/word.h"
 #include "control/wire.h"
 
 const struct wire *wire_for(char first)
@@ -42,7 +43,7 @@ static char *next_word(char **at, bool *quoted)
 
 static void add_word(struct rpc_call *call, char *word, bool quoted)
 {
-	size_t name = quoted ? 0 : rpc_name_length(word);
+	size_t name = quoted ? 0 : word_name_length(word);
 
 	if (name)
 		word[name] = '\0';

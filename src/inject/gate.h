@@ -14,6 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
+
 /* The host's threads. Waits for one chunk's work at most. */
 void gate_enter(void);
 void gate_leave(void);
@@ -31,6 +33,7 @@ struct slice {
 };
 
 struct slice slice_of(uint64_t ns);
+#define SLICE_NS (NS_PER_MS / 2) /* as a rule */
 
 /* Counts one step that handled `bytes`; true once the share is used up or somebody waits. The clock is
    read each time that SLICE_LOOK_BYTES have been counted. */

@@ -4,13 +4,10 @@
 
 #include <time.h>
 
-#include "base/clock.h"
 #include "inject/budget.h"
 #include "inject/bulk.h"
 #include "inject/gate.h"
 #include "inject/sched.h"
-
-#define SLICE_NS (NS_PER_MS / 2)
 
 static struct job job;
 static bool running, again;
