@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # make            builds build/libmtpreload.so and build/mtctl
 # make demo       shows it at work; HOST="redis-server --port 7777" for another host
-# make deps check installs what the tests need from Debian, then runs them; check-live has more programs
+# make deps check installs what the tests need from Debian, then runs them
+# make deps-live check-live  has more programs
 # make install    DESTDIR= PREFIX=/usr/local
 # Also: soak san valgrind fuzz lint bench clean. V=1 shows the commands.
 
@@ -43,7 +44,7 @@ EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all tests check check-live demo deps soak bench san fuzz lint install uninstall clean
+.PHONY: all tests check check-live demo deps deps-live soak bench san fuzz lint install uninstall clean
 .DELETE_ON_ERROR:
 
 all: $(B)/libmtpreload.so $(B)/mtctl
@@ -112,8 +113,12 @@ $(B)/examples/%: examples/%.c $(B)/flags include/mtpreload.h
 soak: tests
 	B=$(B) MT_STORM=10 tests/run soak
 
+# What `make check` needs, from Debian; deps-live: what the other targets need as well.
 deps:
-	tests/deps
+	tests/deps check
+
+deps-live:
+	tests/deps live
 
 # All that the tests run, without running it.
 tests: all $(B)/tests/unit $(VICTIMS) $(PLUGINS) $(EXAMPLES)
