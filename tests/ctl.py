@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 
-from harness import BUILD, MTCTL, PATIENCE_S, Program, equal, fact, wait_for
+from harness import BUILD, MTCTL, PATIENCE_S, Program, by_root, equal, fact_if, is_root, wait_for
 
 ISOLATED = "MT_TEST_ISOLATED"
 SLEEP = ("sleep", "1000")
@@ -40,26 +40,13 @@ def isolate():
     print("not isolated: other instances on this machine may disturb")
 
 
-def alone(function):
-    """Marks a test that needs the machine, or namespaces, for itself: elsewhere it is left out."""
-    if os.environ.get(ISOLATED):
-        return fact(function)
-    print(f"left out: {function.__name__}")
-    return function
-
-
-def is_root():
-    """Not only in a namespace of our own: with other users to become."""
-    with open("/proc/self/uid_map") as uids:
-        return os.geteuid() == 0 and int(uids.read().split()[2]) > 1
+# Marks a test that needs the machine, or namespaces, for itself.
+alone = fact_if(os.environ.get(ISOLATED), "no namespaces can be made here")
 
 
 def as_root(function):
     """Marks a test that becomes another user."""
-    if is_root():
-        return alone(function)
-    print(f"left out: {function.__name__}")
-    return function
+    return alone(function) if is_root() else by_root(function)
 
 
 class Result:

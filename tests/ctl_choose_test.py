@@ -13,8 +13,8 @@ import subprocess
 import sys
 
 from ctl import (HEADER, ISOLATED, NOBODY, PYTHON, SLEEP, Server, alone, as_root, clean, freeze, here,
-                 host, is_root, isolate, name_of, path_of, result_of, run, says)
-from harness import (LIB, MTCTL, PATIENCE_S, Place, Program, children, equal, fact, run_facts,
+                 host, isolate, name_of, path_of, result_of, run, says)
+from harness import (LIB, MTCTL, PATIENCE_S, Place, Program, by_root, children, equal, fact, run_facts,
                      wait_for)
 
 isolate()
@@ -346,10 +346,8 @@ def a_foreign_socket_is_refused_unless_named():
             says(run("-s", path, "mt.mem_used"), 0, "7\n")
 
 
-@fact
+@by_root
 def another_user_s_instance_needs_permission():
-    if not is_root():
-        return  # there is no other user to become
     with Place() as place, host(place) as program:
         path = path_of(place, program)
         tool = shutil.copy(MTCTL, place.path)

@@ -2,6 +2,7 @@
 """What the Python tests share: starting hosts under the library, talking to them, waiting for
 conditions, and counting. Everything that a test starts it ends, by its own pid."""
 
+import functools
 import json
 import os
 import shutil
@@ -27,28 +28,68 @@ PIPES = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 _facts = []
 
 
+class LeftOut(Exception):
+    """What a test raises that needs more than this machine or this user has; the text is the reason."""
+
+
+def need(what, reason):
+    """Leaves the calling test out, for this reason, unless the value is true."""
+    if not what:
+        raise LeftOut(reason)
+
+
 def fact(function):
     """Marks a test. Its name completes "it is true that ..."."""
     _facts.append(function)
     return function
 
 
+def fact_if(what, reason):
+    """Marks a test that is left out, for this reason, unless the value is true."""
+    def mark(function):
+        @fact
+        @functools.wraps(function)
+        def where_possible():
+            need(what, reason)
+            function()
+        return where_possible
+    return mark
+
+
+def is_root():
+    """Not only in a namespace of our own: with other users to become."""
+    with open("/proc/self/uid_map") as uids:
+        return os.geteuid() == 0 and int(uids.read().split()[2]) > 1
+
+
+# Marks a test that becomes another user, mounts, or has a namespace without users of its own.
+by_root = fact_if(is_root(), "only root may")
+
+
+def closing_line(passed, failed, skipped):
+    """What a group of tests says last."""
+    return f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else "")
+
+
 def run_facts():
     """Runs the marked tests of the calling file and ends the program with their result."""
     only = sys.argv[1:]
-    passed = failed = 0
+    passed = failed = skipped = 0
     for function in _facts:
         if only and function.__name__ not in only:
             continue
         try:
             function()
             passed += 1
+        except LeftOut as reason:
+            skipped += 1
+            print(f"left out {function.__name__}: {reason}")
         except Exception:  # a failure of one says nothing about the others
             failed += 1
             print(f"FAILED {function.__name__}")
             traceback.print_exc(file=sys.stdout)
         sys.stdout.flush()
-    print(f"{passed} passed, {failed} failed")
+    print(closing_line(passed, failed, skipped))
     sys.exit(1 if failed else 0)
 
 

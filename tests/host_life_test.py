@@ -8,7 +8,7 @@ import resource
 import signal
 import subprocess
 
-from harness import (BEHIND, BUILD, LIB, MIB, PIPES, Client, Place, Program, equal,
+from harness import (BEHIND, BUILD, LIB, MIB, PIPES, Client, Place, Program, by_root, equal,
                      fact, pid_lives, resident, run_facts, victim, wait_for, without_library)
 from victims import obeys, outcome, own_directory, same_though_injected, same_with_and_without
 
@@ -281,10 +281,8 @@ def the_hosts_umask_does_not_reach_the_socket():
             obeys(path)
 
 
-@fact
+@by_root
 def a_daemon_that_lost_its_rights_leaves_a_name_that_the_next_one_prunes():
-    if os.getuid() != 0:
-        return
     with Place() as place:
         with Program([victim("setuid")], env=place.environment(), **PIPES) as host:
             place.wait_socket(host.pid)

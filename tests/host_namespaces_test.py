@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 
-from harness import (BEHIND, LIB, MIB, MTCTL, PATIENCE_S, PIPES, Client, Place, Program, equal, fact, mtctl, near, resident,
+from harness import (BEHIND, LIB, MIB, MTCTL, PATIENCE_S, PIPES, Client, Place, Program, by_root, equal, fact, mtctl, near, resident,
                      run_facts, value, victim, wait_for, without_library)
 from matrix import difference
 from victims import abstract, connects, obeys, outcome, own_directory, same_with_and_without, wait_name
@@ -80,11 +80,9 @@ def a_host_and_its_child_obey_where_children_are_to_have_another_pid_namespace()
             equal(place.names(), [])
 
 
-@fact
+@by_root
 def processes_of_one_pid_in_one_directory_have_a_name_each():
     """As those of containers that share a volume."""
-    if os.getuid() != 0:
-        return
     inside = ["unshare", "-pf", "--kill-child", "env", f"LD_PRELOAD={LIB}", "sleep", "1000"]
     with Place() as place:
         env = {**place.environment(), "LD_PRELOAD": ""}
@@ -152,10 +150,8 @@ def what_is_held_survives_a_change_of_namespace():
         equal(place.names(), [])
 
 
-@fact
+@by_root
 def a_host_in_an_empty_root_has_an_abstract_name():
-    if os.getuid() != 0:
-        return
     with Place() as place:
         root = os.path.join(place.path, "root")
         os.mkdir(root)
@@ -171,14 +167,12 @@ def a_host_in_an_empty_root_has_an_abstract_name():
         assert not connects(abstract(host.pid))
 
 
-@fact
+@by_root
 def where_nothing_can_be_written_the_name_is_abstract():
     """The library starts there, from a copy, since it may itself be below what is covered."""
     script = ("set -e; mount -t tmpfs none /run; cp $1 /run/; mount -o remount,ro /run; "
               "mount -t tmpfs -o ro none /tmp; "
               "exec env LD_PRELOAD=\"/run/libmtpreload.so $2\" sh -c 'echo ready; read line; exit 4'")
-    if os.getuid() != 0:
-        return
     env = {k: v for k, v in without_library().items()
            if k not in ("XDG_RUNTIME_DIR", "RUNTIME_DIRECTORY")}
     with Program(["unshare", "-m", "sh", "-c", script, "sh", LIB, BEHIND or ""], env=env,

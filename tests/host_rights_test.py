@@ -8,15 +8,13 @@ import re
 import resource
 import subprocess
 
-from harness import (LIB, MIB, PIPES, TOP, Client, Place, Program, equal, fact, near, resident, run_facts, victim,
+from harness import (LIB, MIB, PIPES, TOP, Client, Place, Program, by_root, equal, fact, near, resident, run_facts, victim,
                      without_library)
 from victims import outcome, same_with_and_without, obeys
 
 
-@fact
+@by_root
 def all_threads_give_their_rights_up():
-    if os.getuid() != 0:
-        return
     with Place() as place, Program([victim("setuid")], env=place.environment(), **PIPES) as host:
         path = place.wait_socket(host.pid)
         host.tell()
@@ -27,10 +25,8 @@ def all_threads_give_their_rights_up():
         equal(host.process.returncode, 3)
 
 
-@fact
+@by_root
 def capabilities_of_a_single_thread_are_what_they_would_be():
-    if os.getuid() != 0:
-        return
     said = same_with_and_without(victim("rights"))
     assert said[1].count("done") >= 6, said
     with Place() as place, Program([victim("rights")], env=place.environment(), **PIPES) as host:
@@ -200,12 +196,10 @@ def without_close_range_no_descriptor_of_the_hosts_is_kept_either():
     os.close(writer)
 
 
-@fact
+@by_root
 def a_program_with_more_rights_than_its_caller_is_left_alone():
     """The loader ignores a path then, but takes a setuid library of the system's directories: an overlay in a
     mount namespace of our own has one."""
-    if os.getuid() != 0:
-        return
     script = ("set -e; mount -t tmpfs none $1; chmod 755 $1; mkdir $1/upper $1/work; cp $2 $1/upper/; "
               "chmod 4755 $1/upper/libmtpreload.so; d=/usr/lib/x86_64-linux-gnu; "
               "mount -t overlay overlay -o lowerdir=$d,upperdir=$1/upper,workdir=$1/work $d; "

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 
-from harness import (BEHIND, LIB, MIB, PATIENCE_S, PIPES, TOP, Client, Place, Program, equal, fact,
+from harness import (BEHIND, LIB, MIB, PATIENCE_S, PIPES, TOP, Client, Place, Program, by_root, equal, fact,
                      near, resident, run_facts, victim, wait_for, without_library)
 
 def quiet_output(env, directory, place=None):
@@ -300,10 +300,8 @@ def without_any_usable_directory_the_host_runs_on_silently():
         equal((got.returncode, got.stdout, got.stderr), (0, b"out\n", b""))
 
 
-@fact
+@by_root
 def a_host_that_may_not_start_threads_runs_on_silently():
-    if os.getuid() != 0:
-        return
     # RLIMIT_NPROC does not bind root, so become nobody first.
     script = ("import os, resource, sys\n"
               "os.setgid(65534); os.setuid(65534)\n"
