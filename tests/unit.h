@@ -15,7 +15,7 @@
 
 /* One name a suite; a new test file is one more here. */
 #define UNIT_SUITES(SUITE) \
-	SUITE(buf) SUITE(clock) SUITE(json) SUITE(label) SUITE(log) SUITE(nearest) SUITE(pool) \
+	SUITE(buf) SUITE(clock) SUITE(json) SUITE(kernel) SUITE(label) SUITE(log) SUITE(nearest) SUITE(pool) \
 	SUITE(prng) SUITE(rundir) SUITE(units) \
 	SUITE(boot) SUITE(object) SUITE(real) SUITE(trim) \
 	SUITE(adopt) SUITE(budget) SUITE(bulk_alloc) SUITE(bulk_free) SUITE(chunk) SUITE(content) \
