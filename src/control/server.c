@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/large_state.h"
 #include "control/conn.h"
 
 #define SERVE_NS (NS_PER_MS / 2) /* a turn of all connections */
@@ -22,8 +23,8 @@
 #define REFUSED_AT_ONCE 8
 #define SLOTS (SERVER_CONNECTIONS + REFUSED_AT_ONCE)
 
-static struct conn conns[SLOTS];
-static struct conn_room rooms[SLOTS]; /* apart, so that connections not yet used stay out of memory */
+static LARGE_STATE struct conn conns[SLOTS];
+static LARGE_STATE struct conn_room rooms[SLOTS]; /* apart, so that connections not yet used stay out of memory */
 static int listener = -1;
 static uint64_t rest_until_ns;  /* accept found no descriptor */
 static uint64_t rest_from_closed; /* as many connections had been closed then */

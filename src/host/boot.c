@@ -10,12 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/large_state.h"
 #include "real.h"
 
 #define ARENA_BYTES ((size_t)64 << 10)
 #define ALIGNMENT ((size_t)16)
 
-static _Alignas(4096) char arena[ARENA_BYTES];
+static LARGE_STATE _Alignas(4096) char arena[ARENA_BYTES];
 static _Atomic size_t arena_top;
 
 /* Precedes each block of the arena. */

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/large_state.h"
 #include "real.h"
 
 /* It has places for blocks of 24, 40, … 1032 bytes: 7 for each, 16 in later versions; by a tunable any number. */
@@ -28,7 +29,7 @@ struct stock {
 	unsigned cached; /* of them in the cache, where they come out first */
 };
 
-static struct stock stocks[SIZES];
+static LARGE_STATE struct stock stocks[SIZES];
 static unsigned places; /* of each size */
 static bool held;       /* rather than in the cache */
 static _Thread_local bool begun;

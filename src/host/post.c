@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 
+#include "base/large_state.h"
 #include "real.h"
 
 #define POSTS 256
@@ -14,7 +15,7 @@ static struct {
 	_Atomic int state; /* a post_state */
 	size_t size;
 	void *at; /* written by who has taken it, before it is done */
-} posts[POSTS];
+} posts[POSTS] LARGE_STATE;
 
 static _Atomic int wanted;
 static bool swapped;      /* our thread's */

@@ -2,13 +2,14 @@
 /* Walks all pools with a watched cursor, a part of a chunk at a time. */
 #include "check.h"
 
+#include "base/large_state.h"
 #include "inject/content.h"
 #include "inject/hand.h"
 #include "inject/sched.h"
 
 #define PART_BYTES ((size_t)256 << 10)
 
-static struct finding findings[CHECK_FINDINGS_MAX];
+static LARGE_STATE struct finding findings[CHECK_FINDINGS_MAX];
 
 /* Of the check under way. */
 static struct {
