@@ -6,8 +6,9 @@ taken back. Where this machine lets nobody make such a group there is nothing to
 import contextlib
 import os
 import subprocess
+import tempfile
 
-from harness import MIB, Client, Place, Program, equal, fact, need, run_facts
+from harness import BUILD, MIB, Client, Place, Program, equal, fact, need, run_facts
 
 VERSION_1, VERSION_2 = "/sys/fs/cgroup/memory", "/sys/fs/cgroup"
 LIMIT = 128 * MIB
@@ -69,8 +70,9 @@ def what_would_not_fit_is_refused_with_the_groups_figures():
 
 @fact
 def cache_that_can_be_reclaimed_does_not_count_as_used():
-    with Group() as group, Place() as place:
-        file = os.path.join(place.path, "cache")
+    """Its file is in the build's directory: of a /tmp in memory nothing could be reclaimed."""
+    with Group() as group, Place() as place, tempfile.TemporaryDirectory(dir=BUILD) as directory:
+        file = os.path.join(directory, "cache")
         with group.run(["dd", "if=/dev/zero", f"of={file}", "bs=1M", "count=100", "conv=fsync"],
                        stderr=subprocess.DEVNULL) as filling:
             equal(filling.process.wait(), 0)

@@ -101,8 +101,11 @@ def freeze(program):
     tasks = f"/proc/{program.pid}/task"
 
     def is_stopped(task):
-        with open(f"{tasks}/{task}/stat") as stat:
-            return ") T " in stat.read()
+        try:
+            with open(f"{tasks}/{task}/stat") as stat:
+                return ") T " in stat.read()
+        except (FileNotFoundError, ProcessLookupError):
+            return True  # it has ended
 
     wait_for(lambda: all(map(is_stopped, os.listdir(tasks))), "every thread to stop")
 

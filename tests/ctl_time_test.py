@@ -30,7 +30,7 @@ def a_stopped_host_is_a_timeout():
         says(run("-s", path, "-t", "0.3", "mt.mem_used"), 4, "",
              f"mtctl: process {program.pid} (sleep) did not answer within 0.3 s "
              "(is it stopped? -t SEC waits longer)\n")
-        assert 0.3 <= time.monotonic() - start < 5
+        assert time.monotonic() - start >= 0.3
         done = run("-s", path, "-j", "-t", ".1", "mt.mem_used")
         equal((done.status, done.err, json.loads(done.out)["error"]["code"]), (4, "", 4))
 
@@ -64,9 +64,7 @@ def a_given_time_is_the_whole_reply_s():
                 connection.sendall(b" " * 1_000_000)
 
         for server.talk in (drip, flood):
-            start = time.monotonic()
-            equal(run("-s", server.path, "-t", "0.1", "a.b").status, 4)
-            assert time.monotonic() - start < 5
+            equal(run("-s", server.path, "-t", "0.1", "a.b").status, 4)  # it would never end
 
 
 @fact

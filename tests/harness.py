@@ -21,7 +21,7 @@ LIB = os.path.join(BUILD, "libmtpreload.so")
 MTCTL = os.path.join(BUILD, "mtctl")
 BEHIND = os.environ.get("MT_BEHIND")  # an allocator to preload behind the library
 MIB = 1 << 20
-PATIENCE_S = 60  # how long a condition may take before the test is wrong, on any machine
+PATIENCE_S = 300  # how long a condition may take before the test is wrong, on any machine
 
 PIPES = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -109,10 +109,14 @@ def near(got, wanted, tolerance, what=""):
 
 
 def wait_for(condition, what):
-    """Polls until the condition returns something true, and returns that."""
+    """Polls until the condition returns something true, and returns that. A file or a process that is not
+    there, or not any more, while the condition looks at it, is no answer."""
     end = time.monotonic() + PATIENCE_S
     while True:
-        value = condition()
+        try:
+            value = condition()
+        except (FileNotFoundError, ProcessLookupError):
+            value = None
         if value:
             return value
         assert time.monotonic() < end, f"waited {PATIENCE_S} s for {what}"
@@ -130,6 +134,7 @@ def pid_lives(pid):
 
 
 def children(pid):
+    """The children of its main thread; none once it has ended."""
     try:
         with open(f"/proc/{pid}/task/{pid}/children") as file:
             return [int(word) for word in file.read().split()]
@@ -233,12 +238,20 @@ class Program:
 def end_tree(pid):
     """Ends a daemon and its children, where a test could not do so gracefully. Stopped first, so that it
     starts nobody anew in the place of who has ended."""
-    if not pid_lives(pid):
+    if not pid_lives(pid) or not send_signal(pid, signal.SIGSTOP):
         return
-    os.kill(pid, signal.SIGSTOP)
     for child in children(pid):
         end_tree(child)
-    os.kill(pid, signal.SIGKILL)
+    send_signal(pid, signal.SIGKILL)
+
+
+def send_signal(pid, number):
+    """Whether the process was still there: it may end between any two looks at it."""
+    try:
+        os.kill(pid, number)
+        return True
+    except ProcessLookupError:
+        return False
 
 
 class Traffic:

@@ -8,7 +8,7 @@
 
 static int child(void)
 {
-	alarm(60);
+	alarm(600);
 	for (size_t size = 1; size < 100000; size *= 7)
 		free(realloc(malloc(size), size * 2));
 	return 9;

@@ -21,7 +21,7 @@ static void *churn(void *unused)
 
 static int child(int i)
 {
-	alarm(60);
+	alarm(600);
 	for (size_t size = 1; size < 100000; size *= 7)
 		free(realloc(malloc(size), size * 2));
 	if (i % 2)

@@ -38,7 +38,7 @@ static void *fork_and_return(void *unused)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		alarm(60);
+		alarm(600);
 		printf("child returns\n");
 		return unused;
 	}

@@ -55,7 +55,7 @@ int main(void)
 	/* A child that the C library does not know of: ours has no thread in it, and nothing may wait for one. */
 	pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 	if (pid == 0) {
-		alarm(60);
+		alarm(600);
 		free(malloc(100));
 		_exit(unshare(CLONE_FS) == 0 ? 6 : errno);
 	}

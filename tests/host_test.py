@@ -71,7 +71,7 @@ def forks_survive_while_commands_hammer():
         hammers = [threading.Thread(target=hammer, args=(path, ended, errors)) for _ in range(2)]
         for h in hammers:
             h.start()
-        out, _ = host.process.communicate(timeout=300)
+        out, _ = host.process.communicate(timeout=2 * PATIENCE_S)
         ended.set()
         for h in hammers:
             h.join()

@@ -18,7 +18,7 @@ from harness import (MIB, PATIENCE_S, TOP, Client, Place, Program, equal, fact, 
                      wait_for)
 
 KAMCMD = shutil.which("kamcmd", path=os.environ["PATH"] + ":/usr/sbin")
-ANSWER_S = 20  # a request that gets no answer would keep kamcmd for ever
+ANSWER_S = PATIENCE_S  # a request that gets no answer would keep kamcmd for ever
 NO_INTEGER = "400 - error at parameter %d: expected integer type but record doesn't match type"
 MISSING = "400 - error at parameter %d: expected integer type but end of packet encountered"
 BAD_UNIT = "500 - bad param use b|k|m|g"

@@ -354,7 +354,7 @@ def php_server_serves_the_same(run):
 
     def get(path):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=60) as reply:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=PATIENCE_S) as reply:
                 return reply.status, reply.headers.get("X-Served"), reply.read()
         except urllib.error.HTTPError as error:
             return error.code

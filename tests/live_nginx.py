@@ -64,7 +64,7 @@ class Nginx:
     def get(self):
         try:
             with socket.socket(socket.AF_UNIX) as s:
-                s.settimeout(30)
+                s.settimeout(PATIENCE_S)
                 s.connect(self.socket)
                 s.sendall(b"GET / HTTP/1.0\r\n\r\n")
                 got = b""

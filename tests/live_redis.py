@@ -8,7 +8,7 @@ import os
 import socket
 import struct
 
-from harness import (MIB, Client, Place, Program, Traffic, equal, fact, mtctl, near, pid_lives,
+from harness import (MIB, PATIENCE_S, Client, Place, Program, Traffic, equal, fact, mtctl, near, pid_lives,
                      resident, run_facts, value, wait_for)
 
 STEP = 0x9E3779B97F4A7C15  # the pattern's words are its multiples (src/inject/content.c)
@@ -40,7 +40,7 @@ class Redis:
     def ping(self):
         try:
             with socket.socket(socket.AF_UNIX) as s:
-                s.settimeout(10)
+                s.settimeout(PATIENCE_S)
                 s.connect(self.socket)
                 s.sendall(b"PING\r\n")
                 return s.recv(64) == b"+PONG\r\n"
@@ -50,7 +50,7 @@ class Redis:
     def traffic(self):
         """A connection that sets and gets; for Traffic."""
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(30)
+        connection.settimeout(PATIENCE_S)
         connection.connect(self.socket)
         file = connection.makefile("rwb")
 

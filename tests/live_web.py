@@ -122,7 +122,7 @@ def apache_serves_and_replaces_its_workers(run):
             run.drill(new[0])
             seen += [served(traffic), owner(main.pid)]
         seen += ask_all(web) + [tool(run, *apache, "-k", "stop")]
-        seen += [main.process.wait(timeout=60), sorted(os.listdir(run.path))]
+        seen += [main.process.wait(timeout=PATIENCE_S), sorted(os.listdir(run.path))]
     # Busy workers are told twice to stop; all may be busy, which it says.
     return seen + [log_of(run, os.path.join(run.path, name), but='"traffic"|AH0004[56]|AH0016[12]')
                    for name in ("error.log", "access.log")]
@@ -183,9 +183,9 @@ defaults
     mode http
     log global
     option httplog
-    timeout connect 60s
-    timeout client 60s
-    timeout server 60s
+    timeout connect 300s
+    timeout client 300s
+    timeout server 300s
 frontend front
     bind {path}/http.sock
     http-request deny if {{ path /denied }}
@@ -248,7 +248,7 @@ defaults
     mode http
     log global
     option httplog
-    timeout client 60s
+    timeout client 300s
 frontend front
     bind {path}/http.sock
     http-request deny if {{ path /denied }}
@@ -335,7 +335,7 @@ def nginx_serves_and_replaces_its_workers(run):
             run.drill(new[0])
             seen += [served(traffic), owner(main.pid)]
         seen += ask_all(web, False) + [tool(run, *nginx, "-s", "quit")]
-        seen += [main.process.wait(timeout=60), sorted(os.listdir(run.path))]
+        seen += [main.process.wait(timeout=PATIENCE_S), sorted(os.listdir(run.path))]
     return seen + [log_of(run, os.path.join(run.path, name),
                           (r"received from \d+", "received"),
                           but='"traffic"|SIGIO')

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What is asked of everything that takes back by itself."""
 
+import contextlib
 import os
 import signal
 
@@ -13,9 +14,10 @@ INJECTING = ["mt.mem_alloc 10", "mt.mem_rnd_alloc 1 2 10", "mt.mem_test_start 1 
 
 def our_thread(pid):
     for tid in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{tid}/comm") as comm:
-            if comm.read().strip().split(":")[0] == "mtpreload":
-                return tid
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
+            with open(f"/proc/{pid}/task/{tid}/comm") as comm:
+                if comm.read().strip().split(":")[0] == "mtpreload":
+                    return tid
     return None
 
 

@@ -11,7 +11,7 @@ import shutil
 import signal
 import socket
 
-from harness import Traffic, children, end_tree, pid_lives, wait_for
+from harness import PATIENCE_S, Traffic, children, end_tree, pid_lives, send_signal, wait_for
 from matrix import lines_said, program, steady
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -100,7 +100,7 @@ def crash(run, pid):
     whether its siblings may remove it: not if it was bound before the rights were dropped, as on a
     slow machine; then the main process does when it ends."""
     theirs = run.watched and os.stat(run.place.wait_socket(pid)).st_uid == owner(pid)
-    os.kill(pid, signal.SIGKILL)
+    send_signal(pid, signal.SIGKILL)
     wait_gone(pid)
     return theirs
 
@@ -134,7 +134,7 @@ class Web:
         """The bytes after the headers, or None where it does not answer."""
         try:
             with self.connect() as s:
-                s.settimeout(60)
+                s.settimeout(PATIENCE_S)
                 s.sendall(f"GET /{page} HTTP/1.0\r\nUser-Agent: traffic\r\n\r\n".encode())
                 got = b""
                 while piece := s.recv(65536):

@@ -21,7 +21,7 @@
 #include "tests/unit.h"
 
 #define STEPS_MAX 100000000ul /* a job that is not done by then never ends */
-#define HANG_GUARD_S 120
+#define HANG_GUARD_S 600
 
 void unit_begin(void)
 {

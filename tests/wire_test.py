@@ -90,7 +90,7 @@ def the_protocol_document_shows_real_conversations():
 @fact
 def socat_is_client_enough():
     with Host() as host:
-        got = subprocess.run(["socat", "-t", "60", "-", f"UNIX-CONNECT:{host.path}"],
+        got = subprocess.run(["socat", "-t", "300", "-", f"UNIX-CONNECT:{host.path}"],
                              input="mt.mem_alloc 10 k\nmt.mem_used\n" +
                              USED["json"].decode() + "mt.mem_free\n",
                              capture_output=True, text=True, check=True).stdout
