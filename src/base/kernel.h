@@ -102,14 +102,14 @@ static inline gid_t kernel_egid(void)
 	return (gid_t)kernel_syscall(SYS_getegid);
 }
 
-static inline int kernel_getresuid(uid_t *real, uid_t *effective, uid_t *saved)
+static inline int kernel_getresuid(uid_t *uid, uid_t *effective, uid_t *saved)
 {
-	return (int)kernel_syscall(SYS_getresuid, real, effective, saved);
+	return (int)kernel_syscall(SYS_getresuid, uid, effective, saved);
 }
 
-static inline int kernel_getresgid(gid_t *real, gid_t *effective, gid_t *saved)
+static inline int kernel_getresgid(gid_t *gid, gid_t *effective, gid_t *saved)
 {
-	return (int)kernel_syscall(SYS_getresgid, real, effective, saved);
+	return (int)kernel_syscall(SYS_getresgid, gid, effective, saved);
 }
 
 /* Time. By the vDSO, so it costs what the C library's costs. */
@@ -151,10 +151,8 @@ static inline pid_t kernel_waitpid(pid_t pid, int *status, int options)
 	return (pid_t)kernel_syscall(SYS_wait4, pid, status, options, NULL);
 }
 
-static inline int kernel_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
-{
-	return (int)kernel_syscall(SYS_prctl, option, a, b, c, d);
-}
+/* As many arguments as the option takes; the others are 0. */
+#define kernel_prctl(...) kernel_syscall(SYS_prctl, __VA_ARGS__)
 
 static inline int kernel_unshare(int flags)
 {

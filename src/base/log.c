@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kernel.h"
+
 #define LINE_MAX_BYTES 1024
 
 static int log_fd = -1;
@@ -21,13 +23,13 @@ int log_open(const char *path)
 
 	if (*path) {
 		/* Not blocking: a FIFO that nobody reads would hold our thread, and the gate with it. */
-		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
-			  0600);
+		fd = kernel_open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+				 0600);
 		if (fd < 0)
 			return -errno;
 	}
 	if (log_fd >= 0)
-		close(log_fd);
+		kernel_close(log_fd);
 	log_fd = fd;
 	return 0;
 }
@@ -46,7 +48,7 @@ static int format_time(char *out, size_t cap)
 	int64_t days, era, doe, yoe, doy, mp;
 	int seconds;
 
-	clock_gettime(CLOCK_REALTIME, &ts);
+	kernel_clock_gettime(CLOCK_REALTIME, &ts);
 	days = ts.tv_sec / 86400 + 719468;
 	seconds = (int)(ts.tv_sec % 86400);
 	era = days / 146097;
@@ -69,7 +71,7 @@ void log_line(const char *format, ...)
 	if (log_fd < 0)
 		return;
 	n = format_time(line, sizeof(line));
-	n += snprintf(line + n, sizeof(line) - (size_t)n, " %d ", (int)getpid());
+	n += snprintf(line + n, sizeof(line) - (size_t)n, " %d ", (int)kernel_pid());
 	va_start(ap, format);
 	n += vsnprintf(line + n, sizeof(line) - (size_t)n, format, ap);
 	va_end(ap);
@@ -80,6 +82,6 @@ void log_line(const char *format, ...)
 			line[i] = '?'; /* a caller's words must not look like lines of ours */
 	line[n++] = '\n';
 	/* A full disk loses lines of ours; the host must not suffer for them. */
-	if (write(log_fd, line, (size_t)n) < 0)
+	if (kernel_write(log_fd, line, (size_t)n) < 0)
 		return;
 }

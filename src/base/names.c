@@ -6,6 +6,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "kernel.h"
+
 struct dirent64_head {
 	uint64_t inode;
 	int64_t offset;
@@ -19,9 +21,9 @@ void names_each(int dir_fd, bool (*each)(void *context, const char *name), void 
 	_Alignas(struct dirent64_head) char entries[2048];
 	long got;
 
-	if (lseek(dir_fd, 0, SEEK_SET) < 0)
+	if (kernel_lseek(dir_fd, 0, SEEK_SET) < 0)
 		return;
-	while ((got = syscall(SYS_getdents64, dir_fd, entries, sizeof(entries))) > 0)
+	while ((got = kernel_getdents64(dir_fd, entries, sizeof(entries))) > 0)
 		for (long at = 0; at < got;) {
 			struct dirent64_head *entry = (void *)(entries + at);
 

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
+#include "kernel.h"
+
 #define BLOCK_BYTES ((size_t)1 << 20)
 #define KEEP_BYTES ((size_t)64 << 10)
 
@@ -20,7 +22,7 @@ struct slab_block {
 void *pool_map(size_t bytes)
 {
 	int saved = errno;
-	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *at = kernel_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	errno = saved;
 	return at == MAP_FAILED ? NULL : at;
@@ -30,7 +32,7 @@ void pool_unmap(void *at, size_t bytes)
 {
 	int saved = errno;
 
-	munmap(at, bytes); /* fails only on arguments that we did not get from pool_map */
+	kernel_munmap(at, bytes); /* fails only on arguments that we did not get from pool_map */
 	errno = saved;
 }
 
@@ -38,7 +40,7 @@ void *pool_resize(void *at, size_t old_bytes, size_t new_bytes)
 {
 	int saved = errno;
 
-	at = mremap(at, old_bytes, new_bytes, MREMAP_MAYMOVE);
+	at = kernel_mremap(at, old_bytes, new_bytes, MREMAP_MAYMOVE);
 	errno = saved;
 	return at == MAP_FAILED ? NULL : at;
 }
@@ -106,7 +108,7 @@ static void release_block(struct slab *s, struct slab_block *b)
 		return;
 	}
 	if (b->fresh > KEEP_BYTES) {
-		madvise((char *)b + KEEP_BYTES, BLOCK_BYTES - KEEP_BYTES, MADV_DONTNEED);
+		kernel_madvise((char *)b + KEEP_BYTES, BLOCK_BYTES - KEEP_BYTES, MADV_DONTNEED);
 		errno = saved;
 	}
 	b->freed = NULL;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "kernel.h"
 
 static uint64_t splitmix(uint64_t *state)
 {
@@ -64,9 +65,9 @@ uint64_t prng_range(struct prng *r, uint64_t min, uint64_t max)
 uint64_t prng_entropy(void)
 {
 	uint64_t seed;
-	uint64_t mix = clock_ns() ^ ((uint64_t)getpid() << 32);
+	uint64_t mix = clock_ns() ^ ((uint64_t)kernel_pid() << 32);
 
-	if (syscall(SYS_getrandom, &seed, sizeof(seed), 1 /* GRND_NONBLOCK */) == sizeof(seed))
+	if (kernel_getrandom(&seed, sizeof(seed), 1 /* GRND_NONBLOCK */) == sizeof(seed))
 		return seed;
 	return splitmix(&mix);
 }

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kernel.h"
 #include "names.h"
 
 #define PREFIX "mtpreload."
@@ -56,8 +57,8 @@ bool rundir_candidate(const struct rundir_env *env, int index, uid_t uid, struct
 static bool is_ours(const struct stat *st, bool strict)
 {
 	if (strict)
-		return st->st_uid == geteuid() && !(st->st_mode & 077);
-	return st->st_uid == geteuid() || st->st_uid == 0;
+		return st->st_uid == kernel_euid() && !(st->st_mode & 077);
+	return st->st_uid == kernel_euid() || st->st_uid == 0;
 }
 
 int rundir_open(const struct rundir *dir)
@@ -65,18 +66,18 @@ int rundir_open(const struct rundir *dir)
 	struct stat st;
 	int fd, rc;
 
-	if (dir->make && mkdir(dir->path, 0700) < 0 && errno != EEXIST)
+	if (dir->make && kernel_mkdir(dir->path, 0700) < 0 && errno != EEXIST)
 		return -errno;
-	fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = kernel_open(dir->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) < 0)
+	if (kernel_fstat(fd, &st) < 0)
 		rc = -errno;
 	else if (!is_ours(&st, dir->strict))
 		rc = -EPERM;
 	else
 		return fd;
-	close(fd);
+	kernel_close(fd);
 	return rc;
 }
 
@@ -148,19 +149,19 @@ bool rundir_is_stale(const char *dir, int dir_fd, const char *name, pid_t pid)
 	bool refused;
 	int fd;
 
-	if (*name == '.' && (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-			     st.st_ctime + STALE_AFTER_S > time(NULL)))
+	if (*name == '.' && (kernel_fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+			     st.st_ctime + STALE_AFTER_S > kernel_time()))
 		return false;
-	if (kill(pid, 0) == 0 || errno != ESRCH)
+	if (kernel_kill(pid, 0) == 0 || errno != ESRCH)
 		return false;
 	if (rundir_address(dir, dir_fd, name, &address) < 0)
 		return false;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = kernel_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return false;
-	refused = connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 &&
+	refused = kernel_connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 &&
 		  errno == ECONNREFUSED;
-	close(fd);
+	kernel_close(fd);
 	return refused;
 }
 
@@ -174,7 +175,7 @@ static bool prune_one(void *context, const char *name, pid_t pid)
 {
 	struct prune *p = context;
 
-	if (rundir_is_stale(p->dir, p->dir_fd, name, pid) && unlinkat(p->dir_fd, name, 0) == 0)
+	if (rundir_is_stale(p->dir, p->dir_fd, name, pid) && kernel_unlinkat(p->dir_fd, name, 0) == 0)
 		p->removed++;
 	return true;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/kernel.h"
 #include "control/cmd.h"
 #include "control/control.h"
 #include "control/server.h"
@@ -63,10 +64,10 @@ void cmd_info(const struct args *a, struct reply *r)
 
 	(void)a;
 	reply_open(r, NULL, '{');
-	reply_number(r, "pid", (uint64_t)getpid());
-	reply_number(r, "parent", (uint64_t)getppid());
+	reply_number(r, "pid", (uint64_t)kernel_pid());
+	reply_number(r, "parent", (uint64_t)kernel_ppid());
 	reply_text(r, "program", control_program());
-	reply_number(r, "uid", geteuid());
+	reply_number(r, "uid", kernel_euid());
 	reply_text(r, "version", CONTROL_VERSION);
 	reply_number(r, "uptime_s", (clock_ns() - control_start_ns()) / NS_PER_S);
 	reply_text(r, "allocator", real_allocator());
@@ -180,8 +181,8 @@ void cmd_core_uptime(const struct args *a, struct reply *r)
 
 	(void)a;
 	reply_open(r, NULL, '{');
-	reply_number(r, "now", (uint64_t)time(NULL));
-	reply_number(r, "up_since", (uint64_t)time(NULL) - uptime_s);
+	reply_number(r, "now", (uint64_t)kernel_time());
+	reply_number(r, "up_since", (uint64_t)kernel_time() - uptime_s);
 	reply_number(r, "uptime", uptime_s);
 	reply_close(r, '}');
 }
@@ -190,7 +191,7 @@ void cmd_core_ps(const struct args *a, struct reply *r)
 {
 	(void)a;
 	reply_open(r, NULL, '[');
-	reply_number(r, NULL, (uint64_t)getpid());
+	reply_number(r, NULL, (uint64_t)kernel_pid());
 	reply_text(r, NULL, control_program());
 	reply_close(r, ']');
 }

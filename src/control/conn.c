@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/kernel.h"
 #include "control/command.h"
 #include "control/wire.h"
 
@@ -74,7 +75,7 @@ void conn_forget(struct conn *c)
 
 void conn_hang_up(struct conn *c)
 {
-	close(c->fd);
+	kernel_close(c->fd);
 	closed_count++;
 	open_count -= !c->over_limit;
 	if (!c->reply.deferred) {
@@ -109,7 +110,7 @@ static void flush(struct conn *c)
 		return;
 	}
 	while (sendable(c) > c->sent) {
-		ssize_t n = send(c->fd, c->out->data + c->sent, sendable(c) - c->sent,
+		ssize_t n = kernel_send(c->fd, c->out->data + c->sent, sendable(c) - c->sent,
 				 MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
@@ -358,7 +359,7 @@ struct job *reply_defer(struct reply *r, void (*answer)(struct reply *r))
 void conn_receive(struct conn *c)
 {
 	size_t room = WIRE_REQUEST_MAX - c->in->len;
-	ssize_t n = room ? recv(c->fd, c->in->data + c->in->len, room, MSG_DONTWAIT) : 0;
+	ssize_t n = room ? kernel_recv(c->fd, c->in->data + c->in->len, room, MSG_DONTWAIT) : 0;
 
 	if (n > 0)
 		c->in->len += (size_t)n;

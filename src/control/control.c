@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/kernel.h"
 #include "base/log.h"
 #include "control/fork.h"
 #include "control/last.h"
@@ -174,7 +175,7 @@ static void *run(void *unused)
 static void start_thread(void)
 {
 	start_ns = clock_ns();
-	owner = getpid();
+	owner = kernel_pid();
 	atomic_store(&wanted, true);
 	rights_note();
 	atomic_store(&stopping, false);
@@ -189,10 +190,10 @@ static bool end_thread(void)
 	const struct timespec moment = { .tv_nsec = 50000 };
 	pid_t tid = 0;
 
-	if (!control_is_active() || owner != getpid())
+	if (!control_is_active() || owner != kernel_pid())
 		return false;
 	while (control_is_active() && !(tid = atomic_load(&us.tid)))
-		nanosleep(&moment, NULL); /* it has only just been started */
+		kernel_nanosleep(&moment, NULL); /* it has only just been started */
 	/* One that cannot be woken would end at some time, beside the next one. */
 	if (!control_is_active() || atomic_load(&us.fd) < 0 || atomic_exchange(&stopping, true))
 		return false;
@@ -241,20 +242,20 @@ void control_resume(void)
 
 void control_thread_ends(void)
 {
-	if (control_is_active() && syscall(SYS_gettid) == owner)
+	if (control_is_active() && kernel_tid() == owner)
 		last_by_call();
 }
 
 bool control_rights_change(void)
 {
-	return control_is_active() && owner == getpid() && !rights_are_noted() && control_pause();
+	return control_is_active() && owner == kernel_pid() && !rights_are_noted() && control_pause();
 }
 
 void control_rights_changed(bool paused)
 {
 	if (paused)
 		control_resume();
-	else if (control_is_active() && owner == getpid())
+	else if (control_is_active() && owner == kernel_pid())
 		rights_note();
 }
 

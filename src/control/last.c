@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/kernel.h"
 #include "control/control.h"
 
 #define LOOK_FIRST_NS NS_PER_MS
@@ -33,7 +34,7 @@ static unsigned count_threads(void)
 {
 	struct stat st;
 
-	return stat("/proc/self/task", &st) == 0 && st.st_nlink > TASK_LINKS ?
+	return kernel_stat("/proc/self/task", &st) == 0 && st.st_nlink > TASK_LINKS ?
 		       (unsigned)st.st_nlink - TASK_LINKS :
 		       0;
 }
@@ -43,8 +44,8 @@ static bool main_has_ended(void)
 {
 	char path[64], target[1];
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/exe", (int)getpid());
-	return readlink(path, target, sizeof(target)) < 0;
+	snprintf(path, sizeof(path), "/proc/self/task/%d/exe", (int)kernel_pid());
+	return kernel_readlink(path, target, sizeof(target)) < 0;
 }
 
 /* Only the main thread is left, this one, and the one that obeys commands; not where a thread of the host's is
@@ -62,7 +63,7 @@ static void *wait_for_others(void *unused)
 	uint64_t look_ns = LOOK_FIRST_NS;
 
 	(void)unused;
-	prctl(PR_SET_NAME, "mtpreload-exit", 0, 0, 0);
+	kernel_prctl(PR_SET_NAME, "mtpreload-exit", 0, 0, 0);
 	while (count_threads()) {
 		if (others_have_ended()) {
 			if (by_call)
@@ -70,7 +71,7 @@ static void *wait_for_others(void *unused)
 			pthread_sigmask(SIG_SETMASK, &main_mask, NULL);
 			exit(0);
 		}
-		nanosleep(&(struct timespec){ .tv_nsec = (long)look_ns }, NULL);
+		kernel_nanosleep(&(struct timespec){ .tv_nsec = (long)look_ns }, NULL);
 		look_ns = look_ns * 2 < LOOK_LAST_NS ? look_ns * 2 : LOOK_LAST_NS;
 	}
 	/* Nothing can be seen, or the C library would not have been asked: the process ends by itself. */

@@ -11,6 +11,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "base/kernel.h"
+
 /* The kernel's, version 3 (capget(2)); its header is not there for every C library. */
 #define CAPABILITY_VERSION 0x20080522
 struct capability_header {
@@ -36,10 +38,10 @@ static void read_rights(struct rights *r)
 	int saved = errno;
 
 	memset(r, 0, sizeof(*r));
-	getresuid(&r->uids[0], &r->uids[1], &r->uids[2]);
-	getresgid(&r->gids[0], &r->gids[1], &r->gids[2]);
-	r->securebits = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
-	syscall(SYS_capget, &header, r->capabilities);
+	kernel_getresuid(&r->uids[0], &r->uids[1], &r->uids[2]);
+	kernel_getresgid(&r->gids[0], &r->gids[1], &r->gids[2]);
+	r->securebits = (int)kernel_prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+	kernel_syscall(SYS_capget, &header, r->capabilities);
 	errno = saved;
 }
 

@@ -11,7 +11,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+<<<<<<< HEAD
 #include "base/large_state.h"
+=======
+#include "base/kernel.h"
+>>>>>>> 0b2beb7 (kernel: the library asks the kernel itself, all through src)
 #include "control/conn.h"
 
 #define SERVE_NS (NS_PER_MS / 2) /* a turn of all connections */
@@ -53,7 +57,7 @@ void server_stop(void)
 		if (conns[i].state == CONN_OPEN || conns[i].state == CONN_CLOSING)
 			conn_hang_up(&conns[i]);
 	if (listener >= 0)
-		close(listener);
+		kernel_close(listener);
 	listener = -1;
 	polled_count = 0;
 }
@@ -82,7 +86,7 @@ void server_tell_progress(void)
 
 static bool is_allowed(const struct ucred *peer)
 {
-	return peer->uid == 0 || (peer->uid == geteuid() && peer->uid != overflow_uid);
+	return peer->uid == 0 || (peer->uid == kernel_euid() && peer->uid != overflow_uid);
 }
 
 static struct conn *free_slot(void)
@@ -98,7 +102,7 @@ static void accept_one(void)
 	struct conn *c = free_slot();
 	struct ucred peer = { .uid = overflow_uid };
 	socklen_t size = sizeof(peer);
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = kernel_accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0) {
 		/* Else poll would wake us again at once, for ever. */
@@ -108,8 +112,8 @@ static void accept_one(void)
 		}
 		return;
 	}
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || !is_allowed(&peer)) {
-		close(fd);
+	if (kernel_getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || !is_allowed(&peer)) {
+		kernel_close(fd);
 		return;
 	}
 	conn_open(c, &rooms[c - conns], fd, peer.pid, peer.uid, conn_count() >= SERVER_CONNECTIONS);
@@ -133,7 +137,7 @@ static bool linger(uint64_t now_ns, uint64_t deadline_ns)
 	uint64_t until_ns = earlier(linger_until_ns, deadline_ns);
 
 	for (; now_ns < until_ns; now_ns = clock_ns())
-		if (ppoll(polled, polled_count, &none, NULL) > 0)
+		if (kernel_ppoll(polled, polled_count, &none, NULL) > 0)
 			return true;
 	return false;
 }
@@ -152,7 +156,7 @@ static bool needs_look(const struct pollfd *p)
 
 static bool is_gone(const struct pollfd *p)
 {
-	return needs_look(p) && send(p->fd, "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EPIPE;
+	return needs_look(p) && kernel_send(p->fd, "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EPIPE;
 }
 
 /* poll refuses more descriptors than the host's limit allows it to have, open or not; select does not ask. A
@@ -180,7 +184,7 @@ static void wait_by_select(const struct timespec *left)
 		highest = fd > highest ? fd : highest;
 	}
 	forget_events();
-	if (pselect((int)highest + 1, &in, &out, NULL, left, NULL) <= 0) {
+	if (kernel_pselect((int)highest + 1, &in, &out, NULL, left, NULL) <= 0) {
 		FD_ZERO(&in);
 		FD_ZERO(&out);
 	}
@@ -196,7 +200,7 @@ static void wait_by_select(const struct timespec *left)
 
 static void wait_for_polled(const struct timespec *left)
 {
-	if (ppoll(polled, polled_count, left, NULL) >= 0)
+	if (kernel_ppoll(polled, polled_count, left, NULL) >= 0)
 		return;
 	if (errno == EINVAL)
 		wait_by_select(left);
@@ -248,7 +252,7 @@ unsigned server_wait(uint64_t deadline_ns, const int others[SERVER_OTHERS])
 	/* The scheduler may let a thread that never sleeps run on until its next tick, 4 ms at 250 Hz, while
 	   the client that it has just woken waits for that core. */
 	if (deadline_ns == 0)
-		sched_yield();
+		kernel_sched_yield();
 	left = clock_until(deadline_ns, now);
 	wait_for_polled(deadline_ns == CLOCK_NEVER ? NULL : &left);
 	return readable_others();

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/kernel.h"
 #include "base/rundir.h"
 
 #define BACKLOG 64
@@ -62,13 +63,13 @@ void socket_read_environment(void)
 static bool is_live(int dir_fd, const char *name)
 {
 	struct sockaddr_un address;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = kernel_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	bool live = fd >= 0 && rundir_address(dir.path, dir_fd, name, &address) == 0 &&
-		    (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ||
+		    (kernel_connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ||
 		     errno == EAGAIN); /* with many in its queue */
 
 	if (fd >= 0)
-		close(fd);
+		kernel_close(fd);
 	return live;
 }
 
@@ -82,17 +83,17 @@ static int listen_as(int dir_fd, const char *name)
 
 	if (rc < 0)
 		return rc;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = kernel_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	unlinkat(dir_fd, name, 0); /* left by a process of our pid that was killed just here */
-	if (fchmod(fd, 0600) == 0 &&
-	    bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-	    fchmodat(dir_fd, name, 0600, 0) == 0 && listen(fd, BACKLOG) == 0)
+	kernel_unlinkat(dir_fd, name, 0); /* left by a process of our pid that was killed just here */
+	if (kernel_fchmod(fd, 0600) == 0 &&
+	    kernel_bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+	    kernel_fchmodat(dir_fd, name, 0600) == 0 && kernel_listen(fd, BACKLOG) == 0)
 		return fd;
 	rc = -errno;
-	unlinkat(dir_fd, name, 0);
-	close(fd);
+	kernel_unlinkat(dir_fd, name, 0);
+	kernel_close(fd);
 	return rc;
 }
 
@@ -107,13 +108,13 @@ static int bind_in(int dir_fd, const char *name)
 	if (fd < 0)
 		return fd;
 	snprintf(path, sizeof(path), "%s/%s", dir.path, name);
-	if (renameat(dir_fd, temporary, dir_fd, name) == 0) {
+	if (kernel_renameat2(dir_fd, temporary, dir_fd, name, 0) == 0) {
 		if (atomic_compare_exchange_strong(&state, &binding, NAME_BOUND))
 			return fd;
-		unlinkat(dir_fd, name, 0); /* the process has begun to end meanwhile */
+		kernel_unlinkat(dir_fd, name, 0); /* the process has begun to end meanwhile */
 	}
-	unlinkat(dir_fd, temporary, 0);
-	close(fd);
+	kernel_unlinkat(dir_fd, temporary, 0);
+	kernel_close(fd);
 	return -EIO;
 }
 
@@ -125,7 +126,7 @@ static void choose_name(int dir_fd, char name[RUNDIR_NAME_MAX])
 	unsigned nth = 0;
 
 	do
-		rundir_name(getpid(), ++nth, name);
+		rundir_name(kernel_pid(), ++nth, name);
 	while (nth < NAMES_MAX && is_live(dir_fd, name));
 }
 
@@ -139,7 +140,7 @@ static int open_in_rundir(void)
 	rundir_prune(dir.path, dir_fd);
 	choose_name(dir_fd, name);
 	fd = bind_in(dir_fd, name);
-	close(dir_fd);
+	kernel_close(dir_fd);
 	return fd;
 }
 
@@ -148,20 +149,20 @@ static int open_in_rundir(void)
 static int open_abstract(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int n = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "mtpreload.%d", (int)getpid());
+	int n = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "mtpreload.%d", (int)kernel_pid());
 	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), rc;
+	int fd = kernel_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), rc;
 	int binding = NAME_BINDING;
 
 	if (fd < 0)
 		return -errno;
-	if (bind(fd, (struct sockaddr *)&address, size) == 0 && listen(fd, BACKLOG) == 0) {
+	if (kernel_bind(fd, (struct sockaddr *)&address, size) == 0 && kernel_listen(fd, BACKLOG) == 0) {
 		snprintf(path, sizeof(path), "@%s", address.sun_path + 1);
 		if (atomic_compare_exchange_strong(&state, &binding, NAME_BOUND))
 			return fd;
 	}
 	rc = -errno;
-	close(fd);
+	kernel_close(fd);
 	return rc ? rc : -EIO;
 }
 
@@ -170,7 +171,7 @@ static int search_rundirs(void)
 	struct rundir_env env = { env_dir, env_runtime, env_xdg };
 	int fd = -ENOENT;
 
-	for (int i = 0; rundir_candidate(&env, i, geteuid(), &dir); i++) {
+	for (int i = 0; rundir_candidate(&env, i, kernel_euid(), &dir); i++) {
 		if (!dir.path[0])
 			continue;
 		fd = -ENOENT;
@@ -192,10 +193,10 @@ static int expand_fixed(char out[RUNDIR_PATH_MAX])
 	int n;
 
 	if (percent)
-		n = snprintf(out, RUNDIR_PATH_MAX, "%.*s%d%s", (int)head, env_socket, (int)getpid(),
+		n = snprintf(out, RUNDIR_PATH_MAX, "%.*s%d%s", (int)head, env_socket, (int)kernel_pid(),
 			     percent + 2);
 	else if (is_child)
-		n = snprintf(out, RUNDIR_PATH_MAX, "%s.%d", env_socket, (int)getpid());
+		n = snprintf(out, RUNDIR_PATH_MAX, "%s.%d", env_socket, (int)kernel_pid());
 	else
 		n = snprintf(out, RUNDIR_PATH_MAX, "%s", env_socket);
 	return n < RUNDIR_PATH_MAX - PID_TEXT_MAX ? 0 : -ENAMETOOLONG;
@@ -212,14 +213,14 @@ static int open_fixed(void)
 	*name++ = '\0';
 	dir = (struct rundir){ 0 };
 	strcpy(dir.path, *fixed ? fixed : "/");
-	dir_fd = open(dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir_fd = kernel_open(dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (dir_fd < 0)
 		return -errno;
 	/* Somebody else's, who was started with the same environment. */
 	if (is_live(dir_fd, name))
-		sprintf(name + strlen(name), ".%d", (int)getpid());
+		sprintf(name + strlen(name), ".%d", (int)kernel_pid());
 	fd = bind_in(dir_fd, name);
-	close(dir_fd);
+	kernel_close(dir_fd);
 	return fd;
 }
 
@@ -240,23 +241,23 @@ int socket_open(void)
 
 static void prune_siblings(void)
 {
-	int dir_fd = open(dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int dir_fd = kernel_open(dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 
 	if (dir_fd < 0)
 		return;
 	rundir_prune(dir.path, dir_fd);
-	close(dir_fd);
+	kernel_close(dir_fd);
 }
 
 static void remove_name(bool prune)
 {
 	if (*path != '/')
 		return;
-	unlink(path);
+	kernel_unlink(path);
 	if (prune && !env_socket[0])
 		prune_siblings();
 	if (dir.strict)
-		rmdir(dir.path); /* fails, as it should, while others have names there */
+		kernel_rmdir(dir.path); /* fails, as it should, while others have names there */
 }
 
 void socket_remove(bool prune)
@@ -265,14 +266,14 @@ void socket_remove(bool prune)
 	int saved = errno, was;
 
 	/* A vfork child shares our memory, and its end is not the parent's. */
-	if (owner != getpid())
+	if (owner != kernel_pid())
 		return;
 	was = atomic_exchange(&state, NAME_LEAVING);
 	if (was == NAME_BOUND)
 		remove_name(prune);
 	/* Our thread sees it right after its rename, and undoes that: as soon as it has a processor. */
 	for (int i = 0; was == NAME_BINDING && i < LEAVE_LOOKS && atomic_load(&at_work); i++)
-		nanosleep(&moment, NULL);
+		kernel_nanosleep(&moment, NULL);
 	errno = saved;
 }
 
@@ -280,15 +281,15 @@ void socket_withdraw(void)
 {
 	int bound = NAME_BOUND;
 
-	if (owner == getpid() && atomic_compare_exchange_strong(&state, &bound, NAME_NONE) && *path == '/')
-		unlink(path);
+	if (owner == kernel_pid() && atomic_compare_exchange_strong(&state, &bound, NAME_NONE) && *path == '/')
+		kernel_unlink(path);
 }
 
 void socket_begin(bool forked)
 {
 	atomic_store(&state, NAME_NONE);
 	atomic_store(&at_work, false);
-	owner = getpid();
+	owner = kernel_pid();
 	path[0] = '\0';
 	is_child = forked;
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/kernel.h"
 #include "base/log.h"
 #include "base/rundir.h"
 #include "inject/budget.h"
@@ -51,7 +52,7 @@ static bool lingers; /* the watch, until look_ns */
 static void close_if_open(int *fd)
 {
 	if (*fd >= 0)
-		close(*fd);
+		kernel_close(*fd);
 	*fd = -1;
 }
 
@@ -64,7 +65,7 @@ void stop_in_directory_of(const char *socket_path)
 	if (*socket_path == '/')
 		snprintf(path, sizeof(path), "%.*s/", (int)(slash - socket_path), socket_path);
 	if (*path)
-		dir_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		dir_fd = kernel_open(path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 	if (*path)
 		strcat(path, STOP_NAME);
 	atomic_store(&watch, *path ? WATCH_OFF : WATCH_NOWHERE);
@@ -75,7 +76,7 @@ static bool is_there(int fd, const char *name)
 {
 	struct stat st;
 
-	return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return kernel_fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* The directory may have been removed and made again, or the root may be another. */
@@ -113,7 +114,7 @@ static bool directory_is_gone(void)
 {
 	struct stat st;
 
-	return fstat(dir_fd, &st) < 0 || st.st_nlink == 0;
+	return kernel_fstat(dir_fd, &st) < 0 || st.st_nlink == 0;
 }
 
 /* Through our descriptor, because the path may be another directory's in the host's present root. */
@@ -123,10 +124,10 @@ static bool watch_directory(void)
 
 	if (dir_fd < 0 || directory_is_gone())
 		return false;
-	inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	inotify_fd = kernel_inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	snprintf(at, sizeof(at), "/proc/thread-self/fd/%d", dir_fd);
 	if (inotify_fd >= 0 &&
-	    inotify_add_watch(inotify_fd, at,
+	    kernel_inotify_add_watch(inotify_fd, at,
 			      IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_MOVE_SELF) >= 0)
 		return true;
 	close_if_open(&inotify_fd);
@@ -151,7 +152,7 @@ static void end_watch(void)
 static bool read_events(void)
 {
 	_Alignas(struct inotify_event) char events[1024];
-	ssize_t got = read(inotify_fd, events, sizeof(events));
+	ssize_t got = kernel_read(inotify_fd, events, sizeof(events));
 	const struct inotify_event *e;
 	bool good = true;
 

@@ -20,15 +20,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/kernel.h"
 #include "base/names.h"
 
 #define STACK_BYTES ((size_t)128 << 10)
 #define STACK_MAX_BYTES ((size_t)16 << 20)
 #define COUNT_MAX (1L << 16) /* of descriptors that are closed unseen */
 
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
 #ifndef CLOSE_RANGE_UNSHARE
 #define CLOSE_RANGE_UNSHARE (1u << 1)
 #endif
@@ -84,7 +82,7 @@ static bool close_listed(void *context, const char *name)
 	int fd = *name >= '0' && *name <= '9' ? (int)strtol(name, NULL, 10) : -1;
 
 	if (fd >= 0 && fd != *(const int *)context)
-		close(fd);
+		kernel_close(fd);
 	return true;
 }
 
@@ -95,19 +93,19 @@ static int copy_and_close(void)
 	long limit = sysconf(_SC_OPEN_MAX);
 	int list;
 
-	if (unshare(CLONE_FILES) < 0)
+	if (kernel_unshare(CLONE_FILES) < 0)
 		return -errno;
-	close(0); /* or there may be no room for one more */
-	list = open("/proc/thread-self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	kernel_close(0); /* or there may be no room for one more */
+	list = kernel_open("/proc/thread-self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (list >= 0) {
 		names_each(list, close_listed, &list);
-		close(list);
+		kernel_close(list);
 		return 0;
 	}
 	if (limit < 0 || limit > COUNT_MAX)
 		limit = COUNT_MAX;
 	for (int fd = 0; fd < (int)limit; fd++)
-		close(fd);
+		kernel_close(fd);
 	return 0;
 }
 
@@ -116,10 +114,10 @@ static int copy_and_close(void)
 static int fill_standard(void)
 {
 	for (int fd = 0; fd <= 2; fd++) {
-		int got = open("/dev/null", O_RDWR | O_CLOEXEC);
+		int got = kernel_open("/dev/null", O_RDWR | O_CLOEXEC, 0);
 
 		if (got < 0)
-			got = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+			got = kernel_eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 		if (got < 0)
 			return -errno;
 	}
@@ -130,8 +128,8 @@ int thread_settle(const char *name)
 {
 	int rc = 0;
 
-	prctl(PR_SET_NAME, name, 0, 0, 0);
-	if (syscall(SYS_close_range, 0u, ~0u, CLOSE_RANGE_UNSHARE) < 0)
+	kernel_prctl(PR_SET_NAME, name, 0, 0, 0);
+	if (kernel_close_range(0u, ~0u, CLOSE_RANGE_UNSHARE) < 0)
 		rc = copy_and_close();
 	return rc ? rc : fill_standard();
 }
@@ -151,15 +149,15 @@ void thread_rest(struct sleeper *s, uint64_t until_ns)
 
 	memset(&set, 0, sizeof(set));
 	memcpy(&set, &wake_set, sizeof(wake_set));
-	syscall(SYS_rt_sigprocmask, SIG_BLOCK, &wake_set, NULL, sizeof(wake_set));
+	kernel_syscall(SYS_rt_sigprocmask, SIG_BLOCK, &wake_set, NULL, sizeof(wake_set));
 	atomic_store(&s->fd, 0); /* it needs none yet */
-	atomic_store(&s->tid, (pid_t)syscall(SYS_gettid));
+	atomic_store(&s->tid, kernel_tid());
 	sigtimedwait(&set, NULL, &time);
 }
 
 void thread_can_be_woken(struct sleeper *s)
 {
-	atomic_store(&s->fd, (int)syscall(SYS_signalfd4, -1, &wake_set, sizeof(wake_set),
+	atomic_store(&s->fd, (int)kernel_syscall(SYS_signalfd4, -1, &wake_set, sizeof(wake_set),
 					  SFD_NONBLOCK | SFD_CLOEXEC));
 }
 
@@ -169,7 +167,7 @@ void thread_wake(struct sleeper *s)
 	pid_t tid = atomic_load(&s->tid);
 
 	if (tid)
-		syscall(SYS_tgkill, getpid(), tid, WAKE_SIGNAL);
+		kernel_tgkill(kernel_pid(), tid, WAKE_SIGNAL);
 	errno = saved;
 }
 
@@ -177,7 +175,7 @@ void thread_was_woken(const struct sleeper *s)
 {
 	struct signalfd_siginfo info;
 
-	while (read(s->fd, &info, sizeof(info)) > 0)
+	while (kernel_read(s->fd, &info, sizeof(info)) > 0)
 		continue;
 }
 
@@ -188,7 +186,7 @@ void thread_wait_gone(pid_t tid)
 	const struct timespec moment = { .tv_nsec = 50000 };
 	int saved = errno;
 
-	for (int i = 0; i < GONE_TRIES && syscall(SYS_tgkill, getpid(), tid, 0) == 0; i++)
-		nanosleep(&moment, NULL);
+	for (int i = 0; i < GONE_TRIES && kernel_tgkill(kernel_pid(), tid, 0) == 0; i++)
+		kernel_nanosleep(&moment, NULL);
 	errno = saved;
 }

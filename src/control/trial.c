@@ -23,6 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/kernel.h"
 #include "inject/system.h"
 
 #define STACK_BYTES 16384
@@ -36,7 +37,7 @@ const char *trial_thread_name(void)
 	return thread_name;
 }
 
-/* Below are the C library's functions where there are any, so that they are the system calls that it makes of them here.
+/* Below are the functions that we use, so that they are the system calls that those make here.
    None of them does anything: there is no such descriptor, file, protocol or flag, or nothing to be done. Their results
    are added up since those of some may not be thrown away. */
 
@@ -48,12 +49,14 @@ static int try_time_and_threads(void)
 	int word = 0;
 
 	sigemptyset(&none);
-	syscall(SYS_clone3, NULL, (size_t)0);
-	syscall(SYS_futex, &word, 1 /* FUTEX_WAKE */, 0, NULL, NULL, 0);
-	syscall(SYS_tgkill, getpid(), (int)syscall(SYS_gettid), 0);
-	syscall(SYS_set_robust_list, NULL, (size_t)0);
-	return kill(getpid(), 0) + pthread_sigmask(SIG_BLOCK, &none, NULL) + sigtimedwait(&none, NULL, &now) +
-	       clock_gettime(CLOCK_MONOTONIC_COARSE, &time) + nanosleep(&never, NULL);
+	kernel_syscall(SYS_clone3, NULL, (size_t)0);
+	kernel_syscall(SYS_futex, &word, 1 /* FUTEX_WAKE */, 0, NULL, NULL, 0);
+	kernel_sched_yield();
+	kernel_tgkill(kernel_pid(), kernel_tid(), 0);
+	kernel_syscall(SYS_set_robust_list, NULL, (size_t)0);
+	return kernel_kill(kernel_pid(), 0) + pthread_sigmask(SIG_BLOCK, &none, NULL) +
+	       sigtimedwait(&none, NULL, &now) + kernel_clock_gettime(CLOCK_MONOTONIC_COARSE, &time) +
+	       kernel_nanosleep(&never, NULL);
 }
 
 static int try_rights_and_figures(void)
@@ -62,10 +65,10 @@ static int try_rights_and_figures(void)
 	struct sysinfo machine;
 	uid_t ids[3];
 
-	syscall(SYS_capget, capabilities, NULL);
-	syscall(SYS_getrandom, NULL, (size_t)0, 0);
-	return getresuid(&ids[0], &ids[1], &ids[2]) + getresgid(&ids[0], &ids[1], &ids[2]) + (int)geteuid() +
-	       (int)getppid() + sysinfo(&machine);
+	kernel_syscall(SYS_capget, capabilities, NULL);
+	kernel_getrandom(NULL, (size_t)0, 0);
+	return kernel_getresuid(&ids[0], &ids[1], &ids[2]) + kernel_getresgid(&ids[0], &ids[1], &ids[2]) +
+	       (int)kernel_euid() + (int)kernel_ppid() + sysinfo(&machine);
 }
 
 /* A table of one's own is there already, if only as a copy. */
@@ -76,11 +79,11 @@ static int try_descriptors(void)
 	char byte = 0;
 
 	sigemptyset(&none);
-	syscall(SYS_close_range, ~0u, ~0u, 0u);
-	return unshare(0) + fcntl(-1, F_GETFD) + close(-1) + eventfd(0, ~0) + signalfd(-1, &none, ~0) +
-	       inotify_init1(~0) + inotify_add_watch(-1, "", IN_CREATE) + (int)read(-1, &byte, 1) +
-	       (int)write(-1, &byte, 1) + (int)lseek(-1, 0, SEEK_SET) + ppoll(NULL, 0, &now, NULL) +
-	       pselect(0, NULL, NULL, NULL, &now, NULL);
+	kernel_close_range(~0u, ~0u, 0u);
+	return kernel_unshare(0) + kernel_fcntl(-1, F_GETFD, 0) + kernel_close(-1) + kernel_eventfd(0, ~0) +
+	       kernel_signalfd(-1, &none, ~0) + kernel_inotify_init1(~0) + kernel_inotify_add_watch(-1, "", IN_CREATE) +
+	       (int)kernel_read(-1, &byte, 1) + (int)kernel_write(-1, &byte, 1) + (int)kernel_lseek(-1, 0, SEEK_SET) + kernel_ppoll(NULL, 0, &now, NULL) +
+	       kernel_pselect(0, NULL, NULL, NULL, &now, NULL);
 }
 
 static int try_files(void)
@@ -88,31 +91,31 @@ static int try_files(void)
 	struct stat st;
 	char byte = 0;
 
-	syscall(SYS_getdents64, -1, &byte, 1);
-	return open("", O_RDONLY | O_DIRECTORY | O_CLOEXEC) + stat("", &st) + fstat(-1, &st) +
-	       fstatat(-1, "", &st, AT_SYMLINK_NOFOLLOW) + (int)readlink("", &byte, 1) + mkdir("", 0700) + rmdir("") +
-	       unlink("") + unlinkat(-1, "", 0) + renameat(-1, "", -1, "") + fchmod(-1, 0600) +
-	       fchmodat(-1, "", 0600, 0);
+	kernel_getdents64(-1, &byte, 1);
+	return kernel_open("", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0) + kernel_stat("", &st) + kernel_fstat(-1, &st) +
+	       kernel_fstatat(-1, "", &st, AT_SYMLINK_NOFOLLOW) + (int)kernel_readlink("", &byte, 1) +
+	       kernel_mkdir("", 0700) + kernel_rmdir("") + kernel_unlink("") + kernel_unlinkat(-1, "", 0) +
+	       kernel_renameat2(-1, "", -1, "", 0) + kernel_fchmod(-1, 0600) + kernel_fchmodat(-1, "", 0600);
 }
 
 static int try_sockets(void)
 {
 	char byte = 0;
 
-	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, ~0) + bind(-1, NULL, 0) + listen(-1, 1) +
-	       connect(-1, NULL, 0) + accept4(-1, NULL, NULL, SOCK_CLOEXEC) +
-	       getsockopt(-1, SOL_SOCKET, SO_PEERCRED, NULL, NULL) + (int)recv(-1, &byte, 1, MSG_DONTWAIT) +
-	       (int)send(-1, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return kernel_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, ~0) + kernel_bind(-1, NULL, 0) +
+	       kernel_listen(-1, 1) + kernel_connect(-1, NULL, 0) + kernel_accept4(-1, NULL, NULL, SOCK_CLOEXEC) +
+	       kernel_getsockopt(-1, SOL_SOCKET, SO_PEERCRED, NULL, NULL) + (int)kernel_recv(-1, &byte, 1, MSG_DONTWAIT) +
+	       (int)kernel_send(-1, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static int try_memory(void)
 {
-	void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *page = kernel_mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (page == MAP_FAILED)
 		return 0;
-	return mprotect(page, PAGE, PROT_READ | PROT_WRITE) + madvise(page, PAGE, MADV_DONTNEED) +
-	       (mremap(page, PAGE, PAGE, 0) == page) + munmap(page, PAGE);
+	return kernel_mprotect(page, PAGE, PROT_READ | PROT_WRITE) + kernel_madvise(page, PAGE, MADV_DONTNEED) +
+	       (kernel_mremap(page, PAGE, PAGE, 0) == page) + kernel_munmap(page, PAGE);
 }
 
 static int try_each_call(void *result)
@@ -129,11 +132,11 @@ bool trial_is_passed(void)
 	int unused, status = 1;
 	pid_t pid;
 
-	if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != FILTER_MODE)
+	if (kernel_prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != FILTER_MODE)
 		return true;
 	/* Without a signal at its end, for which the program might wait. It has our memory, and we rest meanwhile. */
 	pid = clone(try_each_call, stack + sizeof(stack), CLONE_VM | CLONE_VFORK, &unused);
-	if (pid < 0 || waitpid(pid, &status, __WALL) != pid || status != 0)
+	if (pid < 0 || kernel_waitpid(pid, &status, __WALL) != pid || status != 0)
 		return false;
 	filters = (uint16_t)system_field("/proc/thread-self/status", "Seccomp_filters:");
 	snprintf(thread_name, sizeof(thread_name), "mtpreload:%" PRIu16, filters ? filters : (uint16_t)1);

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/kernel.h"
 #include "control/thread.h"
 #include "host/trim.h"
 
@@ -17,8 +18,8 @@ static _Atomic pid_t tid; /* 0: the last one is gone, or there was none */
 static void *run(void *unused)
 {
 	(void)unused;
-	atomic_store(&tid, (pid_t)syscall(SYS_gettid));
-	prctl(PR_SET_NAME, "mtpreload-trim", 0, 0, 0);
+	atomic_store(&tid, kernel_tid());
+	kernel_prctl(PR_SET_NAME, "mtpreload-trim", 0, 0, 0);
 	trim_heap();
 	atomic_store(&running, false);
 	return NULL;
@@ -46,7 +47,7 @@ void trimmer_wait(void)
 	pid_t last;
 
 	while (trimmer_is_running())
-		nanosleep(&moment, NULL);
+		kernel_nanosleep(&moment, NULL);
 	last = atomic_exchange(&tid, 0);
 	if (last)
 		thread_wait_gone(last);

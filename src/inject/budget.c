@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/kernel.h"
 #include "system.h"
 
 #define CREDIT_LIFE_NS (100 * NS_PER_MS)
@@ -37,9 +38,9 @@ static uint64_t coarse_ns(void)
 	struct timespec ts;
 
 #ifdef CLOCK_MONOTONIC_COARSE
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	kernel_clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
 #else
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	kernel_clock_gettime(CLOCK_MONOTONIC, &ts);
 #endif
 	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }

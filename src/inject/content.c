@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/kernel.h"
+
 /* The smallest page of any machine we build for; touching too often is harmless. */
 #define PAGE ((size_t)4096)
 
@@ -76,5 +78,5 @@ void content_purge(void *addr, size_t from, size_t to)
 
 	/* Refused for locked pages (mlockall): then free itself does the work. */
 	if (start < end)
-		madvise((void *)start, end - start, MADV_DONTNEED);
+		kernel_madvise((void *)start, end - start, MADV_DONTNEED);
 }

@@ -4,6 +4,7 @@
 
 #include <time.h>
 
+#include "base/kernel.h"
 #include "inject/budget.h"
 #include "inject/bulk.h"
 #include "inject/gate.h"
@@ -61,7 +62,7 @@ void reset_here(void)
 		idle = !job_run(&slice);
 		gate_leave();
 		if (idle)
-			nanosleep(&moment, NULL); /* a thread of the host's has something in hand */
+			kernel_nanosleep(&moment, NULL); /* a thread of the host's has something in hand */
 		gate_enter();
 	}
 	gate_leave();

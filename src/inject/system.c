@@ -10,22 +10,24 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/kernel.h"
+
 /* Of a file, on the stack of any of the host's threads, one at a time. */
 #define TEXT_MAX 4096
 
 static int read_file(const char *path, char *text, size_t cap)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = kernel_open(path, O_RDONLY | O_CLOEXEC, 0);
 	size_t len = 0;
 	ssize_t got;
 
 	text[0] = '\0';
 	if (fd < 0)
 		return -errno;
-	while (len < cap - 1 && (got = read(fd, text + len, cap - 1 - len)) > 0)
+	while (len < cap - 1 && (got = kernel_read(fd, text + len, cap - 1 - len)) > 0)
 		len += (size_t)got;
 	text[len] = '\0';
-	close(fd);
+	kernel_close(fd);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "base/clock.h"
+#include "base/kernel.h"
 #include "base/log.h"
 #include "host/post.h"
 #include "host/real.h"
@@ -60,7 +61,7 @@ static bool allocate(struct chunk *c, size_t size, enum kind kind)
 		c->addr = real.malloc(size);
 		return c->addr != NULL;
 	}
-	at = mmap(NULL, size, PROT_READ | PROT_WRITE, shared | MAP_ANONYMOUS, -1, 0);
+	at = kernel_mmap(NULL, size, PROT_READ | PROT_WRITE, shared | MAP_ANONYMOUS, -1, 0);
 	c->flags = CHUNK_MAPPED;
 	c->addr = at == MAP_FAILED ? NULL : at;
 	return c->addr != NULL;

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/kernel.h"
 #include "inject/budget.h"
 
 /* At the beginning of the mapping itself, since there is no memory to be had. */
@@ -22,15 +23,15 @@ static void drop(char *from, size_t size)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
-	if (size > page && madvise(from + page, size - page, MADV_REMOVE) < 0)
-		madvise(from + page, size - page, MADV_DONTNEED);
+	if (size > page && kernel_madvise(from + page, size - page, MADV_REMOVE) < 0)
+		kernel_madvise(from + page, size - page, MADV_DONTNEED);
 }
 
 bool unmap_or_keep(void *from, size_t size, bool outside)
 {
 	struct kept *k = from;
 
-	if (munmap(from, size) == 0)
+	if (kernel_munmap(from, size) == 0)
 		return true;
 	drop(from, size);
 	if (outside)
@@ -50,7 +51,7 @@ static bool try_again(void)
 	struct kept k = **at, *from = *at;
 
 	*at = k.next;
-	if (munmap(from, k.size) == 0) {
+	if (kernel_munmap(from, k.size) == 0) {
 		kept_bytes -= k.size;
 		budget_give(k.size);
 		return true;
