@@ -11,11 +11,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-<<<<<<< HEAD
 #include "base/large_state.h"
-=======
 #include "base/kernel.h"
->>>>>>> 0b2beb7 (kernel: the library asks the kernel itself, all through src)
 #include "control/conn.h"
 
 #define SERVE_NS (NS_PER_MS / 2) /* a turn of all connections */
