@@ -31,7 +31,7 @@ static void scalar(struct buf *b, struct json v)
 	if (text)
 		label_line(b, text);
 	else
-		buf_add(b, v.at, v.len);
+		label_page(b, v.at, v.len);
 	buf_char(b, '\n');
 	free(text);
 }

@@ -13,6 +13,7 @@
 #define ERROR_MAX 4096
 
 static bool as_json;
+static bool lost; /* memory for an output ran out */
 static pid_t about_pid = -1;
 static const char *about_name;
 
@@ -21,18 +22,38 @@ void out_as_json(bool json)
 	as_json = json;
 }
 
+/* The only way out. Whoever puts somebody else's text into a line sees to it that it stays one; that no terminal
+   obeys anything is seen to here, for all. */
+static void emit(FILE *to, const struct buf *text)
+{
+	struct buf plain = { 0 };
+
+	if (text->len)
+		label_page(&plain, text->data, text->len);
+	if (plain.len)
+		fwrite(plain.data, 1, plain.len, to);
+	lost |= text->failed || plain.failed;
+	buf_free(&plain);
+}
+
 void out_about(pid_t pid, const char *name)
 {
+	struct buf line = { 0 };
+
 	about_pid = pid;
 	about_name = name;
-	if (pid >= 0 && !as_json)
-		printf("# %d %s\n", (int)pid, name);
+	if (pid < 0 || as_json)
+		return;
+	buf_printf(&line, "# %d ", (int)pid);
+	label_line(&line, name);
+	buf_char(&line, '\n');
+	emit(stdout, &line);
+	buf_free(&line);
 }
 
 void out_text(const struct buf *text)
 {
-	if (text->len)
-		fwrite(text->data, 1, text->len, stdout);
+	emit(stdout, text);
 	fflush(stdout);
 }
 
@@ -48,7 +69,7 @@ static void json_line(const char *member, struct json value, bool alone)
 	} else if (!alone) {
 		buf_printf(&line, "{\"%s\":", member);
 	}
-	buf_add(&line, value.at, value.len);
+	json_copy(&line, value);
 	buf_str(&line, about_pid >= 0 || !alone ? "}\n" : "\n");
 	out_text(&line);
 	buf_free(&line);
@@ -87,7 +108,7 @@ static void error_line(const char *before, const char *message)
 	buf_str(&line, before);
 	label_line(&line, message);
 	buf_char(&line, '\n');
-	fwrite(line.data, 1, line.len, stderr);
+	emit(stderr, &line);
 	buf_free(&line);
 }
 
@@ -120,8 +141,8 @@ int out_error(int status, const char *format, ...)
 
 int out_finish(int status)
 {
-	if (fflush(stdout) == 0 && !ferror(stdout))
+	if (fflush(stdout) == 0 && !ferror(stdout) && !lost)
 		return status;
-	fprintf(stderr, "mtctl: the output could not be written: %s\n", strerror(errno));
+	fprintf(stderr, "mtctl: the output could not be written: %s\n", strerror(lost ? ENOMEM : errno));
 	return ctl_worse(status, CTL_REFUSED);
 }

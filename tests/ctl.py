@@ -91,7 +91,7 @@ def path_of(place, program):
 
 
 def name_of(program):
-    with open(f"/proc/{program.pid}/comm") as comm:
+    with open(f"/proc/{program.pid}/comm", errors="replace") as comm:
         return comm.read().rstrip("\n")
 
 
@@ -232,7 +232,7 @@ def process(check, *texts, program, **options):
 def started(program):
     """Has it left Python behind, and its loader?"""
     try:
-        with open(f"/proc/{program.pid}/stat") as stat:
+        with open(f"/proc/{program.pid}/stat", errors="replace") as stat:
             state = stat.read().rsplit(")", 1)[1].split()[0]
         ours = os.readlink(f"/proc/{program.pid}/exe") == os.readlink("/proc/self/exe")
         return state in "STt" and (not ours or program.argv[0] == sys.executable)

@@ -126,7 +126,7 @@ def wait_for(condition, what):
 def pid_lives(pid):
     """Its main thread alone may have ended."""
     try:
-        with open(f"/proc/{pid}/stat") as stat:
+        with open(f"/proc/{pid}/stat", errors="replace") as stat:
             ended = stat.read().rsplit(")", 1)[1].split()[0] == "Z"
         return not ended or len(os.listdir(f"/proc/{pid}/task")) > 1
     except OSError:

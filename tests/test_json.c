@@ -242,8 +242,9 @@ START_TEST(quoted_text_is_always_valid)
 	static const char *const texts[][2] = {
 		{ "", "\"\"" },
 		{ "a\"b\\c/d", "\"a\\\"b\\\\c/d\"" },
-		{ "\n\t\r\x01\x1f\x7f", "\"\\n\\t\\u000d\\u0001\\u001f\x7f\"" },
+		{ "\n\t\r\x01\x1f\x7f", "\"\\n\\t\\u000d\\u0001\\u001f\\u007f\"" },
 		{ "\xc3\xa9\xe2\x82\xac\xf0\x9d\x84\x9e", "\"\xc3\xa9\xe2\x82\xac\xf0\x9d\x84\x9e\"" },
+		{ "\xc2\x9b\xe2\x80\xae\xd8\x9c", "\"\\u009b\\u202e\\u061c\"" },
 		{ "\xff", "\"" FFFD "\"" },
 		{ "a\x80z", "\"a" FFFD "z\"" },
 		{ "\xc0\xaf", "\"" FFFD FFFD "\"" },	       /* overlong '/' */
@@ -271,9 +272,28 @@ START_TEST(quoted_text_is_always_valid)
 }
 END_TEST
 
+START_TEST(copied_value_is_the_same_on_one_line_without_what_a_terminal_obeys)
+{
+	static const char *const texts[][2] = {
+		{ "{\"a\" :\r\n\t[1, \"b\\\"\"]}", "{\"a\" :   [1, \"b\\\"\"]}" },
+		{ "[\"\xc2\x9d\x7f\", \"\xe2\x81\xa6x\xc3\xa9\"]", "[\"\\u009d\\u007f\", \"\\u2066x\xc3\xa9\"]" },
+		{ "{\"\xe2\x80\xa8\":-1e5}", "{\"\\u2028\":-1e5}" },
+	};
+	struct buf b = { 0 };
+
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		buf_clear(&b, 0);
+		json_copy(&b, parse(texts[i][0]));
+		ck_assert_uint_eq(b.len, strlen(texts[i][1]));
+		ck_assert_mem_eq(b.data, texts[i][1], b.len);
+	}
+	buf_free(&b);
+}
+END_TEST
+
 UNIT_SUITE(json, good_texts_are_accepted_without_their_blanks,
 	   bad_texts_are_refused_with_reason_and_place, every_prefix_of_a_document_is_refused,
 	   nul_is_no_part_of_a_document, nesting_is_good_to_64_levels,
 	   kind_follows_from_the_first_byte, walk_visits_nested_values_whole,
 	   walk_of_an_array_needs_no_keys, first_of_two_equal_members_counts, strings_are_unescaped,
-	   quoted_text_is_always_valid)
+	   quoted_text_is_always_valid, copied_value_is_the_same_on_one_line_without_what_a_terminal_obeys)

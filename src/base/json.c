@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "utf8.h"
+
 struct cursor {
 	const char *p, *end;
 	const char *error;
@@ -56,39 +58,6 @@ static long hex4(const char *p)
 	return v;
 }
 
-/* The length of the well-formed UTF-8 sequence at `s`, 0 where there is none. The second byte's
-   bounds are those of Unicode's table 3-7: no overlong forms, no surrogates. */
-static size_t utf8_length(const unsigned char *s, size_t left)
-{
-	unsigned char low = 0x80, high = 0xbf;
-	size_t len;
-
-	if (s[0] < 0x80)
-		return 1;
-	if (s[0] >= 0xc2 && s[0] <= 0xdf)
-		len = 2;
-	else if (s[0] >= 0xe0 && s[0] <= 0xef)
-		len = 3;
-	else if (s[0] >= 0xf0 && s[0] <= 0xf4)
-		len = 4;
-	else
-		return 0;
-	if (s[0] == 0xe0)
-		low = 0xa0;
-	else if (s[0] == 0xed)
-		high = 0x9f;
-	else if (s[0] == 0xf0)
-		low = 0x90;
-	else if (s[0] == 0xf4)
-		high = 0x8f;
-	if (left < len || s[1] < low || s[1] > high)
-		return 0;
-	for (size_t i = 2; i < len; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	return len;
-}
-
 static bool check_string(struct cursor *c)
 {
 	for (c->p++; c->p < c->end; c->p++) {
@@ -101,8 +70,7 @@ static bool check_string(struct cursor *c)
 		if (ch < 0x20)
 			return fail(c, "control character in a string");
 		if (ch >= 0x80) {
-			size_t length = utf8_length((const unsigned char *)c->p,
-						    (size_t)(c->end - c->p));
+			size_t length = utf8_length(c->p, (size_t)(c->end - c->p));
 
 			if (!length)
 				return fail(c, "a string that is not UTF-8");
@@ -408,34 +376,58 @@ long json_text(struct json v, char *out, size_t cap)
 	return (long)n;
 }
 
+/* Every character that is not plain is below U+10000. */
+static void add_escape(struct buf *b, uint32_t code)
+{
+	if (code == '\n')
+		buf_str(b, "\\n");
+	else if (code == '\t')
+		buf_str(b, "\\t");
+	else
+		buf_printf(b, "\\u%04x", (unsigned)code);
+}
+
 void json_quote(struct buf *b, const char *text, size_t len)
 {
-	static const char hex[] = "0123456789abcdef";
-	const unsigned char *s = (const unsigned char *)text;
-
 	buf_char(b, '"');
 	while (len) {
-		size_t step = utf8_length(s, len);
+		size_t step = utf8_length(text, len);
+		uint32_t code = step ? utf8_code(text, step) : 0;
 
 		if (step == 0) {
 			buf_str(b, "\xef\xbf\xbd");
 			step = 1;
-		} else if (*s == '"' || *s == '\\') {
+		} else if (code == '"' || code == '\\') {
 			buf_char(b, '\\');
-			buf_char(b, (char)*s);
-		} else if (*s == '\n') {
-			buf_str(b, "\\n");
-		} else if (*s == '\t') {
-			buf_str(b, "\\t");
-		} else if (*s < 0x20) {
-			buf_str(b, "\\u00");
-			buf_char(b, hex[*s >> 4]);
-			buf_char(b, hex[*s & 15]);
+			buf_char(b, *text);
+		} else if (!utf8_is_plain(code)) {
+			add_escape(b, code);
 		} else {
-			buf_add(b, s, step);
+			buf_add(b, text, step);
 		}
-		s += step;
+		text += step;
 		len -= step;
 	}
 	buf_char(b, '"');
+}
+
+void json_copy(struct buf *b, struct json v)
+{
+	const char *start = v.at, *end = v.at + v.len;
+
+	for (const char *p = v.at; p < end;) {
+		size_t step = utf8_length(p, (size_t)(end - p));
+		uint32_t code = utf8_code(p, step);
+
+		if (!utf8_is_plain(code)) {
+			buf_add(b, start, (size_t)(p - start));
+			if (code < 0x20) /* between values; in strings json_check refuses it */
+				buf_char(b, ' ');
+			else
+				add_escape(b, code);
+			start = p + step;
+		}
+		p += step;
+	}
+	buf_add(b, start, (size_t)(end - start));
 }

@@ -41,7 +41,11 @@ bool json_is(struct json v, const char *text);
    holds a NUL, which no word of ours may. */
 long json_text(struct json v, char *out, size_t cap);
 
-/* Appends `text` as a quoted string. Bytes that are not UTF-8 become U+FFFD. */
+/* Appends `text` as a quoted string. Bytes that are not UTF-8 become U+FFFD; what a terminal could obey
+   (utf8_is_plain) is escaped. */
 void json_quote(struct buf *b, const char *text, size_t len);
+
+/* Appends a checked value of somebody else's, on one line and escaped in the same way. */
+void json_copy(struct buf *b, struct json v);
 
 #endif

@@ -4,6 +4,10 @@
 
 #include <string.h>
 
+#include "utf8.h"
+
+#define COLUMNS 13
+
 const char *label_of(const char *key)
 {
 	static const struct {
@@ -23,13 +27,41 @@ const char *label_of(const char *key)
 
 void label_member(struct buf *b, unsigned depth, const char *key)
 {
+	size_t start;
+
 	while (depth--)
 		buf_char(b, '\t');
-	buf_printf(b, "%-13s: ", label_of(key));
+	start = b->len;
+	label_line(b, label_of(key));
+	buf_printf(b, "%*s: ", b->len - start < COLUMNS ? (int)(COLUMNS - (b->len - start)) : 0, "");
+}
+
+/* Each character that is not plain, and not one of `kept`, becomes a '?', as does each byte that is no UTF-8. */
+static void add_plain(struct buf *b, const char *text, size_t len, const char *kept)
+{
+	const char *start = text, *end = text + len;
+
+	while (text < end) {
+		size_t step = utf8_length(text, (size_t)(end - text));
+
+		if (step && (utf8_is_plain(utf8_code(text, step)) || (*text && strchr(kept, *text)))) {
+			text += step;
+			continue;
+		}
+		buf_add(b, start, (size_t)(text - start));
+		buf_char(b, '?');
+		text += step ? step : 1;
+		start = text;
+	}
+	buf_add(b, start, (size_t)(end - start));
 }
 
 void label_line(struct buf *b, const char *text)
 {
-	for (; *text; text++)
-		buf_char(b, (unsigned char)*text < 0x20 ? '?' : *text);
+	add_plain(b, text, strlen(text), "");
+}
+
+void label_page(struct buf *b, const char *text, size_t len)
+{
+	add_plain(b, text, len, "\n\t");
 }

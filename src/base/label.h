@@ -13,7 +13,11 @@ const char *label_of(const char *key);
 /* Appends what stands before a member's value: one tab a level, the label in 13 columns, ": ". */
 void label_member(struct buf *b, unsigned depth, const char *key);
 
-/* Appends a string as one line: bytes that would break it become '?'. */
+/* Appends somebody else's text as one line: what a terminal could obey (utf8_is_plain) and bytes that are no UTF-8
+   become '?'. */
 void label_line(struct buf *b, const char *text);
+
+/* The same for several lines: newlines and tabs stay. */
+void label_page(struct buf *b, const char *text, size_t len);
 
 #endif
