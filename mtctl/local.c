@@ -51,23 +51,18 @@ static const char *const methods[] = {
 int local_unknown(const char *word)
 {
 	struct nearest n = { .word = word };
-	const char *before, *meant = NULL;
 
 	if (local_find(word))
 		return out_error(CTL_USAGE, "'%s' is no method (on its own: mtctl %s)", word, word);
 	for (unsigned i = 0; i < local_count; i++)
 		if (strcmp(locals[i].word, "-") != 0)
 			nearest_offer(&n, locals[i].word);
-	meant = n.best;
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-		before = n.best;
-		nearest_offer(&n, strchr(methods[i], '.') + 1);
+		nearest_offer_as(&n, strchr(methods[i], '.') + 1, methods[i]);
 		nearest_offer(&n, methods[i]);
-		if (n.best != before)
-			meant = methods[i];
 	}
-	if (meant)
-		return out_error(CTL_USAGE, "unknown command '%s', did you mean %s?", word, meant);
+	if (n.best)
+		return out_error(CTL_USAGE, "unknown command '%s', did you mean %s?", word, n.best);
 	return out_error(CTL_USAGE,
 			 "unknown command '%s' (a method has a dot, as mt.mem_used; mtctl help)", word);
 }

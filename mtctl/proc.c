@@ -81,8 +81,7 @@ long proc_field(const char *status, const char *label, bool last)
 	return value;
 }
 
-/* A process chooses its name, a terminal's commands included. */
-static void clean(char *name)
+void proc_clean(char *name)
 {
 	for (; *name; name++)
 		if ((unsigned char)*name < 0x20 || *name == 0x7f)
@@ -98,7 +97,7 @@ static void read_names(struct proc *p, struct buf *scratch)
 	if (proc_file(p->pid, "comm", scratch) == 0)
 		snprintf(p->name, sizeof(p->name), "%.*s",
 			 (int)(scratch->len > 2 ? scratch->len - 2 : 0), scratch->data);
-	clean(p->name);
+	proc_clean(p->name);
 	snprintf(path, sizeof(path), "/proc/%d/exe", (int)p->pid);
 	n = readlink(path, target, sizeof(target) - 1);
 	if (n <= 0)
@@ -109,7 +108,7 @@ static void read_names(struct proc *p, struct buf *scratch)
 		 slash ? slash + 1 : target);
 	if (strstr(p->program, " (deleted)"))
 		*strstr(p->program, " (deleted)") = '\0';
-	clean(p->program);
+	proc_clean(p->program);
 }
 
 bool proc_read(pid_t pid, struct proc *p)

@@ -19,6 +19,9 @@ struct proc {
 	char program[PROC_NAME_MAX]; /* the executable's file name, or "" where we may not know */
 };
 
+/* A process chooses its name, a terminal's commands included: this is how it is shown, and compared. */
+void proc_clean(char *name);
+
 /* False when there is no such process. */
 bool proc_read(pid_t pid, struct proc *p);
 

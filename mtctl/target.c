@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -207,20 +208,34 @@ static int keep_name(const char *name, struct instances *chosen)
 	return CTL_DONE;
 }
 
-static int choose_name(const struct options *o, struct instances *chosen)
+static int choose_role(const char *name, struct instances *chosen)
 {
 	struct role role;
-	int status;
+	int status = role_read(name, &role);
 
-	find_instances(chosen, 0);
-	find_keep(chosen, is_there, NULL);
-	/* A program may have a colon in its name. */
-	if (!strchr(o->name, ':') || any(chosen, is_called, o->name))
-		return keep_name(o->name, chosen);
-	status = role_read(o->name, &role);
 	if (status == CTL_DONE && *role.name)
 		status = keep_name(role.name, chosen);
 	return status == CTL_DONE ? role_keep(&role, chosen) : status;
+}
+
+static int choose_name(const struct options *o, struct instances *chosen)
+{
+	char *name = strdup(o->name);
+	int status;
+
+	if (!name)
+		return out_error(CTL_UNREACHABLE, "memory ran out");
+	/* As names are kept here: what is shown as two different ones is compared as such. */
+	proc_clean(name);
+	find_instances(chosen, 0);
+	find_keep(chosen, is_there, NULL);
+	/* A program may have a colon in its name. */
+	if (!strchr(name, ':') || any(chosen, is_called, name))
+		status = keep_name(name, chosen);
+	else
+		status = choose_role(name, chosen);
+	free(name);
+	return status;
 }
 
 int target_list(const struct options *o, struct instances *chosen)

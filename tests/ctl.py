@@ -72,8 +72,8 @@ def here(place):
 
 def run(*words, env=None, stdin="", binary=MTCTL, **options):
     """mtctl as a person runs it, without any of our variables unless `env` has them."""
-    return Result(subprocess.run([binary, *words], input=stdin, text=True, timeout=PATIENCE_S,
-                                 capture_output=True, env=env or clean(), **options))
+    return Result(subprocess.run([binary, *words], input=stdin, text=True, errors="surrogateescape",
+                                 timeout=PATIENCE_S, capture_output=True, env=env or clean(), **options))
 
 
 def says(result, status, out="", err=""):

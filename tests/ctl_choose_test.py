@@ -103,6 +103,22 @@ def name_that_is_nobody_s_names_the_nearest():
 
 
 @fact
+def name_of_any_bytes_is_found_or_is_told_as_one_line():
+    for name in (b"a\nb", b"\n", b"a\xffb", b"\xc2\x9b1m", b"a\tb\x7f", b" "):
+        with Place() as place:
+            program = os.path.join(place.path.encode(), name)
+            shutil.copy(shutil.which("sleep"), program)
+            with host(place, (program, "1000")) as one:
+                path_of(place, one)
+                says(run("-n", name, "mt.mem_used", env=here(place)), 0, "0\n")
+                for other in (name + b"\n", name + b"\xff", name + b"\x85"):
+                    done = run("-n", other, "mt.mem_used", env=here(place))
+                    equal((done.status, done.out, done.err.count("\n")), (3, "", 1), done.err)
+                    asked, _, meant = done.err.partition(", did you mean ")
+                    assert asked != f"mtctl: no instance is called {meant[:-2]}", done.err
+
+
+@fact
 def name_of_several_lists_them_and_all_takes_them():
     with Place() as place, host(place) as a, host(place) as b, host(place, PYTHON) as other:
         path_of(place, a), path_of(place, b), path_of(place, other)

@@ -41,15 +41,22 @@ static unsigned distance(const char *a, const char *b)
 
 void nearest_offer(struct nearest *n, const char *candidate)
 {
-	size_t length = strlen(n->word);
+	nearest_offer_as(n, candidate, candidate);
+}
+
+void nearest_offer_as(struct nearest *n, const char *candidate, const char *shown)
+{
+	size_t length = strlen(n->word), other = strlen(candidate);
 	unsigned d, limit;
 
-	if (length > WORD_MAX || strlen(candidate) > WORD_MAX)
+	/* Whoever typed just that knows it. */
+	if (length > WORD_MAX || other > WORD_MAX || strcmp(shown, n->word) == 0)
 		return;
 	limit = (unsigned)length / 3 + 1;
 	d = distance(n->word, candidate);
-	if (d <= limit && (!n->best || d < n->distance)) {
-		n->best = candidate;
+	/* Words as far apart as they are long have nothing in common. */
+	if (d <= limit && d < (length > other ? length : other) && (!n->best || d < n->distance)) {
+		n->best = shown;
 		n->distance = d;
 	}
 }

@@ -10,6 +10,10 @@ struct nearest {
 	unsigned distance;
 };
 
+/* The word itself is never the best. */
 void nearest_offer(struct nearest *n, const char *candidate);
+
+/* `shown` becomes the best where `candidate`, a part of it or another spelling, is the nearest. */
+void nearest_offer_as(struct nearest *n, const char *candidate, const char *shown);
 
 #endif
