@@ -312,11 +312,12 @@ __attribute__((constructor)) static void start(void)
 	/* Now, and not in somebody's signal handler, or where the host has yet to ask what dlerror says. */
 	real_next("syscall", &next_syscall);
 	RIGHTS(LOOK_UP)
-	real_settle();
+	real_begin();
 	if (mt_first_copy != &this_copy)
 		return;
 	control_start();
-	(void)at_quick_exit(stop_quickly); /* where it is refused, the next process prunes our name */
+	if (control_is_wanted())
+		(void)at_quick_exit(stop_quickly); /* where it is refused, the next process prunes our name */
 }
 
 __attribute__((destructor)) static void stop(void)

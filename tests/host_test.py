@@ -191,6 +191,14 @@ def the_c_api_leaks_and_frees():
 
 
 @fact
+def a_program_that_is_left_alone_can_still_inject_into_itself():
+    for only in ("nobody,other-*", "", "host_ap", "[a-g]*"):
+        with Place() as place, Program([victim("api")], env=place.environment(only=only), **PIPES) as host:
+            equal(host.finish(), ("version 0.1.0 active 0\nalloc 0 used 1048576\nused 0 errno 5\n"
+                                  "too much -1 errno 1\n", 0), only)
+
+
+@fact
 def the_c_api_works_on_a_thread_that_is_small_and_cancelled():
     with Place() as place, Program([victim("api"), "thread"], env=place.environment(), **PIPES) as host:
         equal(host.finish(), ("version 0.1.0 active 1\ncancelled 1 used 20024\nused 0\n", 0))

@@ -25,6 +25,7 @@
 
 void unit_begin(void)
 {
+	real_begin();
 	real_settle();
 	trim_settle();
 	trim_prepare(0); /* tests count calls of the allocator */

@@ -278,23 +278,30 @@ static void restart_in_child(void)
 		start_thread();
 }
 
+/* A program that is left alone pays for what is called here: fnmatch only where there is a pattern. */
+static bool matches(const char *pattern, size_t length)
+{
+	char one[64];
+
+	if (length >= sizeof(one))
+		return false;
+	memcpy(one, pattern, length);
+	one[length] = '\0';
+	return strpbrk(one, "*?[\\") ? fnmatch(one, program, 0) == 0 : strcmp(one, program) == 0;
+}
+
 /* $MTPRELOAD_ONLY: patterns of program names, with commas between them. */
 static bool is_chosen(void)
 {
-	const char *patterns = getenv("MTPRELOAD_ONLY");
-	char one[64];
+	const char *patterns = getenv("MTPRELOAD_ONLY"), *end;
 
-	if (!patterns)
-		return true;
-	while (*patterns) {
-		size_t length = strcspn(patterns, ",");
-
-		snprintf(one, sizeof(one), "%.*s", (int)length, patterns);
-		if (fnmatch(one, program, 0) == 0)
+	for (; patterns && *patterns; patterns = end + (*end == ',')) {
+		for (end = patterns; *end && *end != ',';)
+			end++;
+		if (matches(patterns, (size_t)(end - patterns)))
 			return true;
-		patterns += length + (patterns[length] == ',');
 	}
-	return false;
+	return !patterns;
 }
 
 void control_start(void)
@@ -309,6 +316,7 @@ void control_start(void)
 		errno = saved;
 		return;
 	}
+	real_settle();
 	trim_settle();
 	setting_read_environment();
 	socket_read_environment();
@@ -341,6 +349,7 @@ int control_mem_alloc(size_t size)
 	struct visit v = visit_begin();
 	int error = 0;
 
+	real_settle(); /* a program that was left alone may inject into itself all the same */
 	if (stop_refuses_host())
 		error = EPERM;
 	else if (hand_alloc(size) < 0)

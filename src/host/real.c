@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
@@ -157,19 +158,29 @@ static bool calls_arrive(const struct heap *found)
 	return atomic_load(&probe_arrived);
 }
 
-void real_settle(void)
+void real_begin(void)
+{
+	real_resolve();
+	point_dispatch();
+}
+
+static void settle(void)
 {
 	int saved = errno;
-	struct heap found;
+	struct heap found = next; /* for what is to be found nowhere else */
 
-	real_resolve();
-	found = next; /* for what is to be found nowhere else */
 	find_family(RTLD_DEFAULT, &found);
 	in_path = calls_arrive(&found);
-	point_dispatch();
 	real = in_path ? next : found;
 	remember_allocator();
 	errno = saved;
+}
+
+void real_settle(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, settle);
 }
 
 bool real_in_path(void)

@@ -45,8 +45,11 @@ bool real_resolve(void);
    where there is none. Any thread. */
 bool real_next(const char *name, void *slot);
 
-/* Called once by the constructor. Points `dispatch` straight at `next`, finds out whether the host's
-   calls pass through us at all, which the search order decides, and sets `real` accordingly. */
+/* Called once by the constructor: resolves, and points `dispatch` straight at `next`. */
+void real_begin(void);
+
+/* Finds out whether the host's calls pass through us at all, which the search order decides, and sets `real`
+   accordingly. After real_begin, before anything is injected; once is enough. Keeps errno. */
 void real_settle(void);
 
 /* Valid after real_settle. */
