@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "access_why.h"
 #include "base/clock.h"
 #include "call.h"
 #include "check.h"
@@ -119,6 +121,13 @@ static enum level unreachable(struct subject *s, struct buf *text)
 	return LEVEL_PROBLEM;
 }
 
+static enum level rights(struct subject *s, struct buf *text)
+{
+	if (!access_why(s->status.data, text))
+		return LEVEL_NONE;
+	return geteuid() == 0 ? LEVEL_NOTE : LEVEL_PROBLEM;
+}
+
 static enum level silent(struct subject *s, struct buf *text)
 {
 	struct buf request = { 0 };
@@ -230,6 +239,7 @@ const struct check answer_checks[] = {
 	{ "socket", no_socket, "set MTPRELOAD_DIR to a directory that it can write", true, false },
 	{ "abstract", abstract, "set MTPRELOAD_DIR to a directory that it can write, for clients of other "
 				"network namespaces", false, false },
+	{ "rights", rights, "run mtctl as root, or start it without them", false, false },
 	{ "reach", unreachable, "run mtctl as its user, or as root; or end who has its name", true, false },
 	{ "namespace", contained, "", false, false },
 	{ "traced", traced, "", false, false },

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "access_why.h"
 #include "base/clock.h"
 #include "library.h"
 #include "out.h"
@@ -119,15 +120,21 @@ static void look_into(struct report *r, struct subject *s, bool has_library)
 static int cannot_look(const struct subject *s, pid_t pid, int rc)
 {
 	const char *remedy = "run mtctl as that user, or as root";
+	struct buf why = { 0 };
+	int status;
 
 	if (rc == -ESRCH)
 		return out_error(CTL_UNREACHABLE, "there is no process %d", (int)pid);
 	if (geteuid() == 0)
 		remedy = "it has rights that this root has not: run mtctl outside of its container";
+	else if (access_why(s->status.data, &why))
+		remedy = (buf_add(&why, "", 1), why.data);
 	else if (geteuid() == s->proc.uid)
 		remedy = "it had other rights before, so the kernel keeps it from its user: run mtctl as root";
-	return out_error(CTL_UNREACHABLE, "uid %u may not look into process %d (%s) of uid %u (%s)",
-			 (unsigned)geteuid(), (int)pid, s->proc.name, (unsigned)s->proc.uid, remedy);
+	status = out_error(CTL_UNREACHABLE, "uid %u may not look into process %d (%s) of uid %u (%s)",
+			   (unsigned)geteuid(), (int)pid, s->proc.name, (unsigned)s->proc.uid, remedy);
+	buf_free(&why);
+	return status;
 }
 
 static int doctor_process(struct report *r, pid_t pid)

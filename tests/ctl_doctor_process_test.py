@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 from ctl import (INSTALL, KILL, NOBODY, REFUSE, SLEEP, Server, alone, as_root, bpf, clean, findings, freeze,
-                 here, host, isolate, path_of, problem, process, run, says, started)
+                 here, host, isolate, name_of, path_of, problem, process, run, says, started)
 from harness import BUILD, LIB, MTCTL, Place, Program, equal, fact, pid_lives, run_facts, wait_for
 
 isolate()
@@ -380,6 +380,26 @@ def a_process_that_gave_up_rights_is_for_root_alone():
         says(run("doctor", str(program.pid), user=65534, group=65534, extra_groups=[], binary=tool), 3, "",
              f"mtctl: uid 65534 may not look into process {program.pid} (host_setuid) of uid 65534 (it had other "
              "rights before, so the kernel keeps it from its user: run mtctl as root)\n")
+
+
+@as_root
+def a_process_with_more_rights_than_its_user_is_for_root_alone():
+    """By its capabilities, as a service has them; or by ids that differ."""
+    held = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=+dac_override,+kill",
+            "--ambient-caps=+dac_override,+kill", *SLEEP]
+    switched = [sys.executable, "-c", "import os, time; os.setresuid(0, 65534, 0); time.sleep(1000)"]
+    why = {"it holds cap_dac_override, cap_kill: only root may command it": held,
+           "its real, effective and saved uid differ (0, 65534, 0): only root may command it": switched}
+    for text, argv in why.items():
+        with Place() as place, host(place, argv) as program:
+            wait_for(lambda: argv is switched or name_of(program) == "sleep", "exec")
+            wait_for(lambda: "\t65534\t" in open(f"/proc/{program.pid}/status").read(), "its other user")
+            path_of(place, program)
+            problem("rights", text, of=[program.pid], level="note")
+            tool = shutil.copy(MTCTL, place.path)
+            says(run("doctor", str(program.pid), user=65534, group=65534, extra_groups=[], binary=tool), 3, "",
+                 f"mtctl: uid 65534 may not look into process {program.pid} ({name_of(program)}) of uid 65534 "
+                 f"({text})\n")
 
 
 run_facts()

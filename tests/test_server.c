@@ -3,6 +3,7 @@
 #include "control/server.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -169,6 +170,29 @@ START_TEST(bad_request_does_not_end_the_conversation)
 	expect(fd, "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32700,\"message\":\"expected a quoted "
 		   "name: ']\\n'\",\"data\":{\"code\":400}},\"id\":null}\n" ZERO
 		   "500 command nonsense not found (mt.help lists them)\n\n" ZERO);
+	close(fd);
+	end();
+}
+END_TEST
+
+/* A new user namespace gives us capabilities, which our user has not. */
+START_TEST(client_that_may_not_command_us_any_more_is_hung_up_on)
+{
+	int fd;
+
+	begin();
+	if (geteuid() == 0) {
+		ck_assert_int_eq(setresgid(1000, 1000, 1000), 0);
+		ck_assert_int_eq(setresuid(1000, 1000, 1000), 0);
+	}
+	fd = client();
+	say(fd, USED, 12);
+	expect(fd, ZERO);
+	if (unshare(CLONE_NEWUSER) == 0) {
+		say(fd, "mt.mem_alloc 5\n", 15);
+		expect_end(fd);
+		ck_assert_uint_eq(hand_pool.bytes, 0);
+	}
 	close(fd);
 	end();
 }
@@ -371,7 +395,7 @@ START_TEST(reset_is_answered_while_a_listing_waits_for_its_reader)
 }
 END_TEST
 
-UNIT_SUITE(server, request_may_come_byte_by_byte,
+UNIT_SUITE(server, client_that_may_not_command_us_any_more_is_hung_up_on, request_may_come_byte_by_byte,
 	   pipelined_requests_of_both_formats_are_answered_in_order,
 	   last_line_needs_no_newline_when_the_client_has_finished,
 	   line_that_is_too_long_is_refused_and_the_next_is_served,

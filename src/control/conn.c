@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/kernel.h"
+#include "control/access.h"
 #include "control/command.h"
 #include "control/wire.h"
 
@@ -291,6 +292,11 @@ unsigned conn_serve(struct conn *c, uint64_t ns)
 	unsigned served = 0;
 	size_t before;
 
+	/* The host may have taken rights back since it let this client in. */
+	if (!access_lasts(c->uid)) {
+		conn_hang_up(c);
+		return 0;
+	}
 	while (more && has_room(c)) {
 		before = c->out->len;
 		more = serve_one(c);

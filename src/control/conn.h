@@ -55,7 +55,8 @@ void conn_hang_up(struct conn *c);
 /* Reads what has come. */
 void conn_receive(struct conn *c);
 
-/* Runs requests that have been read, one at the least, for `ns`; then sends. Returns how many it ran. */
+/* Runs requests that have been read, one at the least, for `ns`; then sends. Returns how many it ran. Hangs up on a client
+   that is not allowed to command us any more (access.h). */
 unsigned conn_serve(struct conn *c, uint64_t ns);
 
 /* Has read requests that it may run now? */

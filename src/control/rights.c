@@ -7,21 +7,11 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "base/capability.h"
 #include "base/kernel.h"
-
-/* The kernel's, version 3 (capget(2)); its header is not there for every C library. */
-#define CAPABILITY_VERSION 0x20080522
-struct capability_header {
-	uint32_t version;
-	int pid; /* 0: the calling thread */
-};
-struct capabilities {
-	uint32_t effective, permitted, inheritable;
-};
 
 struct rights {
 	uid_t uids[3]; /* real, effective, saved */
@@ -34,14 +24,13 @@ static struct rights noted;
 
 static void read_rights(struct rights *r)
 {
-	struct capability_header header = { .version = CAPABILITY_VERSION };
 	int saved = errno;
 
 	memset(r, 0, sizeof(*r));
 	kernel_getresuid(&r->uids[0], &r->uids[1], &r->uids[2]);
 	kernel_getresgid(&r->gids[0], &r->gids[1], &r->gids[2]);
 	r->securebits = (int)kernel_prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
-	kernel_syscall(SYS_capget, &header, r->capabilities);
+	capability_get(r->capabilities);
 	errno = saved;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The event loop's half that talks to clients: who may connect, who is served when. */
+/* The event loop's half that talks to clients: who is served when. */
 #include "server.h"
 
 #include <errno.h>
@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/large_state.h"
 #include "base/kernel.h"
+#include "control/access.h"
 #include "control/conn.h"
 
 #define SERVE_NS (NS_PER_MS / 2) /* a turn of all connections */
@@ -36,8 +37,6 @@ static uint64_t last_request_ns, linger_until_ns;
 static struct pollfd polled[POLLED_MAX];
 static struct conn *polled_conn[POLLED_MAX];
 static unsigned polled_count;
-
-static uid_t overflow_uid = 65534;
 
 int server_start(int fd)
 {
@@ -81,11 +80,6 @@ void server_tell_progress(void)
 		conn_tell_progress(&conns[i], now);
 }
 
-static bool is_allowed(const struct ucred *peer)
-{
-	return peer->uid == 0 || (peer->uid == kernel_euid() && peer->uid != overflow_uid);
-}
-
 static struct conn *free_slot(void)
 {
 	for (unsigned i = 0; i < SLOTS; i++)
@@ -97,8 +91,7 @@ static struct conn *free_slot(void)
 static void accept_one(void)
 {
 	struct conn *c = free_slot();
-	struct ucred peer = { .uid = overflow_uid };
-	socklen_t size = sizeof(peer);
+	struct ucred peer;
 	int fd = kernel_accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0) {
@@ -109,7 +102,7 @@ static void accept_one(void)
 		}
 		return;
 	}
-	if (kernel_getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || !is_allowed(&peer)) {
+	if (!access_begins(fd, &peer)) {
 		kernel_close(fd);
 		return;
 	}

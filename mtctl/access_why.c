@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads ids and capabilities. A process of uid 0 has the capabilities that its user has anyway. */
+#include "access_why.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* By number, as in capabilities(7). */
+static const char *const capabilities[] = {
+	"chown",	    "dac_override",	"dac_read_search",  "fowner",	       "fsetid",
+	"kill",		    "setgid",		"setuid",	    "setpcap",	       "linux_immutable",
+	"net_bind_service", "net_broadcast",	"net_admin",	    "net_raw",	       "ipc_lock",
+	"ipc_owner",	    "sys_module",	"sys_rawio",	    "sys_chroot",      "sys_ptrace",
+	"sys_pacct",	    "sys_admin",	"sys_boot",	    "sys_nice",	       "sys_resource",
+	"sys_time",	    "sys_tty_config",	"mknod",	    "lease",	       "audit_write",
+	"audit_control",    "setfcap",		"mac_override",	    "mac_admin",       "syslog",
+	"wake_alarm",	    "block_suspend",	"audit_read",	    "perfmon",	       "bpf",
+	"checkpoint_restore",
+};
+
+#define NAMED (sizeof(capabilities) / sizeof(capabilities[0]))
+#define SHOWN_MAX 3
+
+static void add_name(struct buf *why, unsigned number)
+{
+	if (number < NAMED)
+		buf_printf(why, "cap_%s", capabilities[number]);
+	else
+		buf_printf(why, "capability %u", number);
+}
+
+/* "cap_chown, cap_kill and 12 more". */
+static void add_names(struct buf *why, uint64_t held)
+{
+	unsigned shown = 0;
+
+	for (unsigned n = 0; n < 64 && shown < SHOWN_MAX; n++) {
+		if (!(held >> n & 1))
+			continue;
+		held &= ~(UINT64_C(1) << n);
+		buf_str(why, shown++ ? ", " : "");
+		add_name(why, n);
+	}
+	if (held)
+		buf_printf(why, " and %d more", __builtin_popcountll(held));
+}
+
+bool access_why(const char *status, struct buf *why)
+{
+	const char *uids = strstr(status, "\nUid:\t"), *permitted = strstr(status, "\nCapPrm:\t");
+	unsigned long id[3] = { 0 };
+	uint64_t held = permitted ? strtoull(permitted + strlen("\nCapPrm:\t"), NULL, 16) : 0;
+	char *end = (char *)(uids ? uids + strlen("\nUid:\t") : "");
+
+	for (int i = 0; i < 3; i++)
+		id[i] = strtoul(end, &end, 10);
+	if (id[0] != id[1] || id[0] != id[2]) {
+		buf_printf(why, "its real, effective and saved uid differ (%lu, %lu, %lu): only root may command it", id[0],
+			   id[1], id[2]);
+		return true;
+	}
+	if (!id[0] || !held)
+		return false;
+	buf_str(why, "it holds ");
+	add_names(why, held);
+	buf_str(why, ": only root may command it");
+	return true;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Why the library obeys root alone in a process, as src/control/access.c decides it. */
+#ifndef MT_CTL_ACCESS_WHY_H
+#define MT_CTL_ACCESS_WHY_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+
+/* By what a status file of /proc says, which everybody may read. False where its user may command the process; else the
+   reason is appended. */
+bool access_why(const char *status, struct buf *why);
+
+#endif

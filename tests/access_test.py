@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Who may command a host: root, and its user unless the host has more rights than that user."""
+
+import os
+import sys
+
+from harness import PIPES, Client, Place, Program, by_root, equal, run_facts, wait_for
+
+USER = 1000
+
+# Asks once, waits for a line, asks for a log, and tells what came of either.
+CLIENT = """
+import socket, sys
+def ask(line):
+    try:
+        client.sendall(line)
+        return client.recv(100).decode().split("\\n")[0] or "hung up"
+    except OSError:
+        return "hung up"
+client = socket.socket(socket.AF_UNIX)
+path = sys.argv[1]
+client.connect("\\0" + path[1:] if path.startswith("@") else path)
+print(ask(b"mt.mem_used\\n"), flush=True)
+sys.stdin.readline()
+print(ask(f"cfg.set_now_string malloc_test log {sys.argv[2]}\\n".encode()), flush=True)
+"""
+
+
+def as_user(uid, *argv):
+    return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *argv]
+
+
+def client_of(path, log="/dev/null", uid=USER):
+    return Program(as_user(uid, sys.executable, "-c", CLIENT, path, log), **PIPES)
+
+
+def answer(path, uid=USER):
+    with client_of(path, uid=uid) as client:
+        return client.hear()
+
+
+def executed(pid, name):
+    """Has it become that program, and so lost what Python and setpriv had?"""
+    with open(f"/proc/{pid}/comm") as comm:
+        return comm.read() == name + "\n"
+
+
+# Its child is another user at once, and root again for a line.
+SWITCHES = f"""
+import os, sys
+if os.fork():
+    os.wait()
+else:
+    os.seteuid({USER})
+    print(os.getpid(), flush=True)
+    sys.stdin.readline()
+    os.seteuid(0)
+    print("root", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@by_root
+def the_effective_user_of_a_root_process_gains_nothing():
+    with Place() as place, Program(["/usr/bin/python3", "-c", SWITCHES], env=place.environment(), **PIPES) as host:
+        pid = int(host.hear())
+        path = place.wait_socket(pid)
+        log = os.path.join(place.path, "roots")
+        open(log, "w").close()
+        with client_of(path, log) as client:
+            equal(client.hear(), "hung up\n")
+            host.tell()
+            equal(host.hear(), "root\n")
+            client.tell()
+            equal(client.hear(), "hung up\n")
+        equal(answer(path), "hung up\n")
+        with Client(path) as root:
+            equal(root.call("cfg.get", "malloc_test", "log"), "")
+            equal(root.call("mt.mem_used"), 0)
+        equal(os.path.getsize(log), 0)
+        host.tell()
+
+
+@by_root
+def the_user_of_a_host_that_holds_a_capability_does_not_command_it():
+    for held in ("dac_override", "net_bind_service"):
+        argv = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", f"--inh-caps=+{held}",
+                f"--ambient-caps=+{held}", "sleep", "1000"]
+        with Place() as place, Program(argv, env=place.environment()) as host:
+            wait_for(lambda: executed(host.pid, "sleep"), "exec")
+            path = place.wait_socket(host.pid)
+            equal(answer(path), "hung up\n", held)
+            with Client(path) as root:
+                equal(root.call("mt.mem_used"), 0)
+
+
+@by_root
+def the_user_of_a_host_without_more_rights_commands_it():
+    for uid in (USER, 65534):
+        with Place() as place, Program(as_user(uid, "sleep", "1000"), env=place.environment()) as host:
+            wait_for(lambda: executed(host.pid, "sleep"), "exec")
+            path = place.wait_socket(host.pid)
+            equal(answer(path, uid), "200 OK\n")
+            with Client(path) as root:
+                equal(root.call("mt.mem_used"), 0)
+
+
+run_facts()

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Who may command us, by what we are and who comes. Each test is a process of its own, which becomes what it has to be. */
+#include "control/access.h"
+
+#include <sched.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/unit.h"
+
+#define OTHER 1000
+#define OVERFLOW_UID 65534
+
+static int listener;
+static struct sockaddr_un address;
+static socklen_t address_length;
+
+static void listen_at(const char *path)
+{
+	address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	strcpy(address.sun_path, path);
+	address_length = *path ? sizeof(address) : sizeof(sa_family_t); /* none: an abstract name that the kernel chooses */
+	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, address_length), 0);
+	address_length = sizeof(address);
+	ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &address_length), 0);
+	ck_assert_int_eq(listen(listener, 8), 0);
+}
+
+/* Connects as that user, before this process becomes another. */
+static void come_as(uid_t uid)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		if (uid != geteuid() && setresuid(uid, uid, uid) < 0)
+			_exit(1);
+		_exit(connect(fd, (struct sockaddr *)&address, address_length) < 0 ? 2 : 0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+
+static bool is_let_in(void)
+{
+	struct ucred peer;
+	int fd = accept(listener, NULL, NULL);
+	bool allowed;
+
+	ck_assert_int_ge(fd, 0);
+	allowed = access_begins(fd, &peer);
+	close(fd);
+	return allowed;
+}
+
+static void become(uid_t real, uid_t effective, uid_t saved)
+{
+	ck_assert_int_eq(setresuid(real, effective, saved), 0);
+}
+
+START_TEST(our_own_user_is_let_in)
+{
+	listen_at("");
+	come_as(geteuid());
+	ck_assert(is_let_in());
+	ck_assert(access_lasts(geteuid()));
+	ck_assert(!access_ids_differ());
+}
+END_TEST
+
+START_TEST(user_is_let_in_only_where_all_three_ids_are_his)
+{
+	static const struct {
+		uid_t real, effective, saved;
+		bool allowed;
+	} cases[] = {
+		{ OTHER, OTHER, OTHER, true }, { 0, OTHER, 0, false },	       { 0, OTHER, OTHER, false },
+		{ OTHER, OTHER, 0, false },    { OTHER, 0, 0, false },	       { OTHER, 0, OTHER, false },
+		{ 0, 0, OTHER, false },	       { OTHER + 1, OTHER, OTHER, false }, { 0, 0, 0, false },
+	};
+
+	if (geteuid() != 0)
+		return;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		pid_t pid;
+		int status;
+
+		listen_at("");
+		come_as(OTHER);
+		come_as(0);
+		pid = fork();
+		if (pid == 0) {
+			become(cases[i].real, cases[i].effective, cases[i].saved);
+			ck_assert(is_let_in() == cases[i].allowed);
+			ck_assert(access_lasts(OTHER) == cases[i].allowed);
+			ck_assert(is_let_in()); /* root is, always */
+			ck_assert(access_lasts(0));
+			_exit(0);
+		}
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert_msg(status == 0, "case %zu", i);
+		close(listener);
+	}
+}
+END_TEST
+
+START_TEST(another_user_is_not_let_in)
+{
+	if (geteuid() != 0)
+		return;
+	listen_at("");
+	come_as(OTHER + 1);
+	become(OTHER, OTHER, OTHER);
+	ck_assert(!is_let_in());
+	ck_assert(!access_lasts(OTHER + 1));
+}
+END_TEST
+
+START_TEST(user_is_not_let_in_where_we_hold_a_capability)
+{
+	if (geteuid() != 0)
+		return;
+	listen_at("");
+	come_as(OTHER);
+	come_as(0);
+	ck_assert_int_eq(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), 0);
+	become(OTHER, OTHER, OTHER); /* which leaves the permitted ones, and no effective one */
+	ck_assert(!is_let_in());
+	ck_assert(!access_lasts(OTHER));
+	ck_assert(is_let_in());
+	ck_assert(!access_ids_differ());
+}
+END_TEST
+
+START_TEST(overflow_uid_is_a_user_like_others_where_every_uid_has_a_number)
+{
+	if (geteuid() != 0)
+		return;
+	listen_at("");
+	come_as(OVERFLOW_UID);
+	become(OVERFLOW_UID, OVERFLOW_UID, OVERFLOW_UID);
+	ck_assert(is_let_in());
+	ck_assert(access_lasts(OVERFLOW_UID));
+}
+END_TEST
+
+START_TEST(nobody_without_a_number_is_let_in_where_we_hold_capabilities)
+{
+	listen_at("");
+	come_as(geteuid());
+	if (unshare(CLONE_NEWUSER) < 0) /* where our uid has no number, and we hold every capability */
+		return;
+	ck_assert(!is_let_in());
+	ck_assert(!access_lasts(OVERFLOW_UID));
+}
+END_TEST
+
+UNIT_SUITE(access, our_own_user_is_let_in, user_is_let_in_only_where_all_three_ids_are_his, another_user_is_not_let_in,
+	   user_is_not_let_in_where_we_hold_a_capability,
+	   overflow_uid_is_a_user_like_others_where_every_uid_has_a_number,
+	   nobody_without_a_number_is_let_in_where_we_hold_capabilities)
