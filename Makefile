@@ -37,6 +37,7 @@ UNIT_SRC := $(wildcard tests/test_*.c)
 UNIT_OBJ := $(UNIT_SRC:%.c=$(B)/unit/%.o)
 # Unit tests link the library's parts without the doorway, which would replace their malloc.
 UNIT_LIB := $(filter-out $(B)/lib/libmtpreload.o,$(LIB_OBJ))
+UNIT_CTL := $(filter $(B)/ctl/mtctl/%,$(filter-out %/main.o,$(CTL_OBJ)))
 VICTIMS  := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/host_*.c))
 PLUGINS  := $(patsubst tests/%.c,$(B)/tests/%.so,$(wildcard tests/plugin*.c))
 EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
@@ -82,7 +83,7 @@ $(B)/unit/%.o: %.c $(B)/flags
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(shell pkg-config --cflags check) -MMD -MP -c $< -o $@
 
-$(B)/tests/unit: $(UNIT_OBJ) $(UNIT_LIB)
+$(B)/tests/unit: $(UNIT_OBJ) $(UNIT_LIB) $(UNIT_CTL)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(shell pkg-config --libs check) $(LIB_LIBS) -o $@

@@ -71,7 +71,8 @@ int subject_program(struct subject *s, const char *word);
    `*has_library` tells whether it is mapped. */
 int subject_process(struct subject *s, pid_t pid, bool *has_library);
 
-void subject_library(struct subject *s, const char *path);
+/* `path` as the process `pid` sees it; 0 is ourselves. */
+void subject_library(struct subject *s, pid_t pid, const char *path);
 void subject_free(struct subject *s);
 
 /* place_why.c. Appends why each directory for sockets that the process (or, with pid 0, a program of ours)

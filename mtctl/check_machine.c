@@ -21,7 +21,7 @@ static enum level library(struct subject *s, struct buf *text)
 		buf_str(text, why);
 		return LEVEL_PROBLEM;
 	}
-	subject_library(s, path);
+	subject_library(s, 0, path);
 	if (s->library_elf.fd < 0 || s->library_elf.type != 3 /* ET_DYN */) {
 		buf_printf(text, "%s is no library", path);
 		return LEVEL_PROBLEM;

@@ -88,7 +88,7 @@ static enum level loader(struct subject *s, struct buf *text)
 static bool open_libc(const struct subject *s, struct elf *libc)
 {
 	char at[PATH_MAX], path[PATH_MAX + 64], target[PATH_MAX];
-	int fd, rc;
+	int fd;
 
 	snprintf(at, sizeof(at), "%s", s->elf.interpreter);
 	for (int i = 0; i < LINKS_MAX && strchr(at, '/'); i++) {
@@ -96,14 +96,10 @@ static bool open_libc(const struct subject *s, struct elf *libc)
 		ssize_t n;
 
 		snprintf(path, sizeof(path), "%.*s/" GLIBC, head, at);
-		fd = inside_open(s->proc.pid, path, O_RDONLY);
-		if (fd >= 0) {
-			snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-			rc = elf_open(libc, path);
-			close(fd);
-			return rc == 0;
-		}
-		fd = inside_open(s->proc.pid, at, O_PATH | O_NOFOLLOW);
+		fd = inside_find(s->proc.pid, path, 0);
+		if (fd >= 0)
+			return elf_open(libc, fd) == 0;
+		fd = inside_find(s->proc.pid, at, O_NOFOLLOW);
 		n = fd < 0 ? -1 : readlinkat(fd, "", target, sizeof(target) - 1);
 		if (fd >= 0)
 			close(fd);

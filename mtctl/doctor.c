@@ -28,7 +28,7 @@ bool doctor_is_fatal(const char *program, const char *library, char *why, size_t
 	struct buf text = { 0 };
 	bool fatal = false;
 
-	subject_library(&s, library);
+	subject_library(&s, 0, library);
 	if (subject_program(&s, program) == 0 && s.elf_rc == 0 && s.elf.interpreter[0])
 		for (const struct check *c = program_checks; c->name && !fatal; c++) {
 			buf_clear(&text, 0);
@@ -64,7 +64,7 @@ static void assume_library(struct subject *s)
 	char path[PATH_MAX], why[LIBRARY_WHY_MAX];
 
 	if (s->library_elf.fd < 0 && library_find(path, why) == CTL_DONE)
-		subject_library(s, path);
+		subject_library(s, 0, path);
 }
 
 static uint64_t age_ns(pid_t pid)

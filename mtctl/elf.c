@@ -5,11 +5,12 @@
 
 #include <endian.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "regular.h"
 
 #define PIECE_MAX ((uint64_t)256 << 20)
 
@@ -84,20 +85,17 @@ static int read_headers(struct elf *e)
 	return read_segments(e, &h);
 }
 
-int elf_open(struct elf *e, const char *path)
+int elf_open(struct elf *e, int seen)
 {
+	int fd = regular_open(seen), rc;
 	struct stat st;
-	int rc;
 
 	*e = (struct elf)ELF_CLOSED;
-	/* A FIFO would be waited for. */
-	e->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (e->fd < 0)
-		return -errno;
-	if (fstat(e->fd, &st) < 0)
+	if (fd < 0)
+		return fd;
+	e->fd = fd;
+	if (fstat(fd, &st) < 0)
 		rc = -errno;
-	else if (!S_ISREG(st.st_mode))
-		rc = S_ISDIR(st.st_mode) ? -EISDIR : -EACCES;
 	else
 		rc = (e->size = (uint64_t)st.st_size, read_headers(e));
 	if (rc < 0)

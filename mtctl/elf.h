@@ -24,8 +24,9 @@ struct elf {
 
 #define ELF_CLOSED { .fd = -1 }
 
-/* 0, -ENOEXEC where it is no ELF file (or a damaged one), or -errno. */
-int elf_open(struct elf *e, const char *path);
+/* Takes a descriptor of O_PATH, or -errno (inside_find). 0, -ENOEXEC where it is no ELF file (or a damaged one), or
+   -errno. */
+int elf_open(struct elf *e, int seen);
 void elf_close(struct elf *e);
 
 /* "x86-64", "ARM 64", or "machine N". Valid until the next call. */

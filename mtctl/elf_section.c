@@ -5,7 +5,8 @@
 
 #include "elf_field.h"
 
-#define COUNT_MAX 65535
+#define COUNT_MAX 1024 /* of versions in all: entries may name themselves as their next */
+#define STRING_MAX 256
 
 /* A section of the wanted type, and the strings that it points to. */
 struct section {
@@ -48,9 +49,12 @@ static void free_section(struct section *s)
 	buf_free(&s->strings);
 }
 
+/* A name that is longer than any stands for none. */
 static const char *string(const struct section *s, uint64_t at)
 {
-	return at < s->strings.len ? s->strings.data + at : "";
+	const char *text = at < s->strings.len ? s->strings.data + at : "";
+
+	return strnlen(text, STRING_MAX) < STRING_MAX ? text : "";
 }
 
 /* What lies at `at` in the content, if `size` bytes do. */
@@ -72,9 +76,9 @@ static void each_needed(const struct section *s, const char *of, visitor *each, 
 
 	for (unsigned i = 0; i < COUNT_MAX && (need = part(s, at, sizeof(*need))); i++) {
 		inner = at + need->vn_aux;
-		for (unsigned n = 0; n < need->vn_cnt && strcmp(string(s, need->vn_file), of) == 0 &&
+		for (unsigned n = 0; n < need->vn_cnt && i < COUNT_MAX && strcmp(string(s, need->vn_file), of) == 0 &&
 				     (aux = part(s, inner, sizeof(*aux)));
-		     n++, inner += aux->vna_next)
+		     n++, i++, inner += aux->vna_next)
 			if (!(aux->vna_flags & VER_FLG_WEAK))
 				each(context, string(s, aux->vna_name));
 		if (!need->vn_next)

@@ -23,20 +23,20 @@ struct how_to_open {
 	uint64_t flags, mode, resolve;
 };
 
-int inside_open(pid_t pid, const char *path, int flags)
+int inside_find(pid_t pid, const char *path, int flags)
 {
-	struct how_to_open how = { .flags = (unsigned)flags | O_CLOEXEC, .resolve = RESOLVE_INSIDE };
+	struct how_to_open how = { .flags = (unsigned)flags | O_PATH | O_CLOEXEC, .resolve = RESOLVE_INSIDE };
 	char through[PATH_MAX + 64];
 	int root, fd;
 
 	if (!pid) {
-		fd = open(path, flags | O_CLOEXEC);
+		fd = open(path, flags | O_PATH | O_CLOEXEC);
 		return fd < 0 ? -errno : fd;
 	}
 	snprintf(through, sizeof(through), "/proc/%d/root", (int)pid);
 	root = open(through, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0 && errno == ENOENT) /* its first thread has ended */
-		return inside_open(0, path, flags);
+		return inside_find(0, path, flags);
 	if (root < 0)
 		return -errno;
 	fd = (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
@@ -45,7 +45,7 @@ int inside_open(pid_t pid, const char *path, int flags)
 	close(root);
 	if (fd == -ENOSYS) {
 		snprintf(through, sizeof(through), "/proc/%d/root%s", (int)pid, path);
-		fd = open(through, flags | O_CLOEXEC);
+		fd = open(through, flags | O_PATH | O_CLOEXEC);
 		return fd < 0 ? -errno : fd;
 	}
 	return fd;
@@ -53,7 +53,7 @@ int inside_open(pid_t pid, const char *path, int flags)
 
 int inside_stat(pid_t pid, const char *path, struct stat *st)
 {
-	int fd = inside_open(pid, path, O_PATH), rc;
+	int fd = inside_find(pid, path, 0), rc;
 
 	if (fd < 0)
 		return fd;

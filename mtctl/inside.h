@@ -9,8 +9,9 @@
 
 #define INSIDE_GROUPS_MAX 64
 
-/* Opens a path of the process `pid`, links followed in its root; 0 is ourselves. -errno. */
-int inside_open(pid_t pid, const char *path, int flags);
+/* Finds a path of the process `pid`, links followed in its root (`flags` may be O_NOFOLLOW for the last one); 0 is
+   ourselves. A descriptor of O_PATH: nothing is opened, as the path may name a device or a FIFO (regular.h). -errno. */
+int inside_find(pid_t pid, const char *path, int flags);
 
 /* 0 or -errno. */
 int inside_stat(pid_t pid, const char *path, struct stat *st);

@@ -3,7 +3,6 @@
 #include "library.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,8 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "inside.h"
+#include "regular.h"
 
 #define SCRIPTS_MAX 5
 #define LINE_MAX_BYTES 256 /* as the kernel reads */
@@ -72,7 +73,7 @@ static const char *interpreter(char *line)
 
 static bool follow_script(struct subject *s, char line[LINE_MAX_BYTES + 1])
 {
-	int fd = open(s->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = regular_open(inside_find(0, s->file, 0));
 	ssize_t n = fd < 0 ? -1 : read(fd, line, LINE_MAX_BYTES);
 
 	if (fd >= 0)
@@ -99,15 +100,15 @@ int subject_program(struct subject *s, const char *word)
 	if (s->scripts.len)
 		buf_char(&s->scripts, '\0');
 	if (rc == 0)
-		s->elf_rc = elf_open(&s->elf, s->file);
+		s->elf_rc = elf_open(&s->elf, inside_find(0, s->file, 0));
 	return rc;
 }
 
-void subject_library(struct subject *s, const char *path)
+void subject_library(struct subject *s, pid_t pid, const char *path)
 {
 	snprintf(s->library, sizeof(s->library), "%.*s", PATH_MAX - 1, path);
 	elf_close(&s->library_elf);
-	elf_open(&s->library_elf, path); /* the checks see whether it is open */
+	elf_open(&s->library_elf, inside_find(pid, path, 0)); /* the checks see whether it is open */
 }
 
 /* Finds the library's entry in the process's LD_PRELOAD. */
@@ -134,14 +135,13 @@ static void read_program(struct subject *s)
 	ssize_t n;
 
 	snprintf(link, sizeof(link), "/proc/%d/exe", (int)s->proc.pid);
-	s->elf_rc = elf_open(&s->elf, link);
+	s->elf_rc = elf_open(&s->elf, inside_find(0, link, 0));
 	n = readlink(link, path, sizeof(path) - 1);
 	snprintf(s->file, sizeof(s->file), "%.*s", n > 0 ? (int)n : 0, path);
 }
 
 int subject_process(struct subject *s, pid_t pid, bool *has_library)
 {
-	char through[PATH_MAX + 64];
 	int rc;
 
 	if (!proc_read(pid, &s->proc) || proc_file(pid, "status", &s->status) < 0)
@@ -154,11 +154,8 @@ int subject_process(struct subject *s, pid_t pid, bool *has_library)
 	if (proc_file(pid, "environ", &s->environment) == 0)
 		read_preload(s);
 	read_program(s);
-	if (*s->entry == '/') {
-		snprintf(through, sizeof(through), "/proc/%d/root%s", (int)pid, s->entry);
-		if (access(through, R_OK) == 0)
-			subject_library(s, through);
-	}
+	if (*s->entry == '/')
+		subject_library(s, pid, s->entry);
 	return 0;
 }
 

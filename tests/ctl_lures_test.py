@@ -6,10 +6,11 @@ names that are not theirs, files that are no files, text that commands a termina
 import json
 import os
 import re
+import subprocess
 import sys
 
 from ctl import Server, here, host, isolate, name_of, path_of, result_of, run
-from harness import Place, equal, fact, run_facts, wait_for
+from harness import Place, Program, equal, fact, run_facts, wait_for
 
 isolate()
 
@@ -114,6 +115,53 @@ def nothing_that_a_process_calls_itself_reaches_a_terminal_unescaped():
                     harmless(done.out + done.err)
             shown = run("ls", env=here(place)).out.splitlines()
             equal(shown[1].split()[2], "x???y?")
+
+
+# Files that are no files. A FIFO tells whether it has been opened: then its writer does not wait any more.
+
+class Fifo:
+    def __init__(self, path):
+        self.path = path
+        os.mkfifo(path, 0o777)
+        self.writer = subprocess.Popen(["sh", "-c", ': > "$0"', path])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.writer.kill()
+        self.writer.wait()
+
+    def is_untouched(self):
+        return self.writer.poll() is None
+
+
+def preloading(library):
+    """A program whose LD_PRELOAD names this, which the loader has not found."""
+    return Program(["sh", "-c", 'exec 2>&-; LD_PRELOAD=$0 exec sleep 1000', library])
+
+
+@fact
+def doctor_opens_no_fifo_that_somebody_names():
+    with Place() as place:
+        library = os.path.join(place.path, "libmtpreload.so")
+        with preloading(library) as program:
+            wait_for(lambda: name_of(program) == "sleep", "sleep")
+            with Fifo(library) as fifo:
+                for words in ([str(program.pid)], [], ["--", library]):
+                    assert run("doctor", *words).status in (0, 1)
+                    assert fifo.is_untouched(), words
+
+
+@fact
+def doctor_takes_devices_and_directories_for_what_they_are():
+    for make in (os.mkdir, lambda path: os.symlink("/dev/zero", path), lambda path: os.symlink("/proc/self/mem", path)):
+        with Place() as place:
+            library = os.path.join(place.path, "libmtpreload.so")
+            with preloading(library) as program:
+                wait_for(lambda program=program: name_of(program) == "sleep", "sleep")
+                make(library)
+                equal(run("doctor", str(program.pid)).status, 1)
 
 
 run_facts()

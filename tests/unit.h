@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The unit tests: one file and one suite for each module, linked with the library's objects but
-   without the doorway. CK_RUN_SUITE=chunk runs one suite, MT_SEED=N repeats a random test. */
+/* The unit tests: one file and one suite for each module, linked with the library's objects and
+   mtctl's, without the doorway and main. CK_RUN_SUITE=chunk runs one suite, MT_SEED=N repeats a random test. */
 #ifndef MT_TESTS_UNIT_H
 #define MT_TESTS_UNIT_H
 
@@ -23,6 +23,7 @@
 	SUITE(access) SUITE(cmd_cfg) SUITE(cmd_mem) SUITE(cmd_system) SUITE(cmd_test) SUITE(codec) SUITE(codec_request) \
 	SUITE(command) SUITE(fork) SUITE(rights) SUITE(rpc) SUITE(server) SUITE(setting) SUITE(socket) SUITE(stop) SUITE(thread) SUITE(wire_binrpc) SUITE(cmd_leak) \
 	SUITE(wire_json) SUITE(wire_text) \
+	SUITE(regular) \
 	SUITE(layers)
 
 #define UNIT_DECLARE(name) Suite *name##_suite(void);
