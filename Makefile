@@ -94,6 +94,7 @@ $(B)/tests/host_%: tests/host_%.c $(B)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -fvisibility=default -fno-builtin $< -o $@ $(LIB_LIBS)
 
 $(B)/tests/host_quiet $(B)/tests/host_points: tests/state.h
+$(B)/tests/host_late_locks $(B)/tests/host_held_mutex: tests/forks.h
 
 $(PLUGINS): $(B)/tests/%.so: tests/%.c $(B)/flags
 	@mkdir -p $(@D)

@@ -35,7 +35,9 @@ static bool trim_step(struct job *j, struct slice *slice)
 	if (!j->more && !trimmer_is_running()) {
 		j->more = true;
 		r->at = system_resident();
+		gate_block_begin();
 		trim_thread();
+		gate_block_end();
 		trimmer_start();
 	}
 	if (trimmer_is_running()) {

@@ -23,10 +23,10 @@ static void in_child(void)
 
 int fork_follow(void (*hook)(void))
 {
-	/* Allocators register their own handlers at their first call. Prepare handlers run in reverse
-	   order: theirs have to be there before ours, or their locks would be taken before the
-	   gate, and our thread, inside it, would wait for them while they wait for us. */
+	gate_begin();
+	/* Allocators register their own handlers at their first call, and child handlers run in the order of registration:
+	   one that is there before ours has its locks in order again when our child handler runs. */
 	real.free(real.malloc(1));
 	child_hook = hook;
-	return -pthread_atfork(gate_enter, gate_leave, in_child);
+	return -pthread_atfork(gate_enter_to_fork, gate_leave_after_fork, in_child);
 }

@@ -11,6 +11,7 @@
 #include "base/kernel.h"
 #include "control/thread.h"
 #include "host/trim.h"
+#include "inject/gate.h"
 
 static atomic_bool running;
 static _Atomic pid_t tid; /* 0: the last one is gone, or there was none */
@@ -27,13 +28,18 @@ static void *run(void *unused)
 
 void trimmer_start(void)
 {
+	bool started;
+
 	if (!trim_has_heap())
 		return;
 	atomic_store(&running, true);
-	if (thread_start(run) == 0)
-		return;
-	trim_heap();
-	atomic_store(&running, false);
+	gate_block_begin(); /* a thread takes memory of the allocator's */
+	started = thread_start(run) == 0;
+	if (!started)
+		trim_heap();
+	gate_block_end();
+	if (!started)
+		atomic_store(&running, false);
 }
 
 bool trimmer_is_running(void)

@@ -33,6 +33,7 @@ static LARGE_STATE struct stock stocks[SIZES];
 static unsigned places; /* of each size */
 static bool held;       /* rather than in the cache */
 static _Thread_local bool begun;
+static struct stock *at_work;     /* blocks of this one may be anywhere */
 static uintptr_t lowest, highest; /* of all that the thread took at its beginning */
 
 static size_t size_of(const struct stock *s)
@@ -101,13 +102,26 @@ static void take_back(struct stock *s)
 		real.free(others[--count]);
 }
 
+static void for_each(void (*work)(struct stock *s))
+{
+	for (at_work = stocks; at_work < stocks + SIZES; at_work++)
+		work(at_work);
+	at_work = NULL;
+}
+
+void cache_adopt(void)
+{
+	if (at_work)
+		at_work->count = at_work->cached = 0;
+	at_work = NULL;
+}
+
 void cache_prepare(void)
 {
 	if (begun && held)
 		return;
 	if (begun)
-		for (struct stock *s = stocks; s < stocks + SIZES; s++)
-			take_back(s);
+		for_each(take_back);
 	else
 		begin();
 	begun = held = true;
@@ -183,16 +197,17 @@ void cache_fill(void)
 	if (!held)
 		return;
 	held = false;
-	for (struct stock *s = stocks; s < stocks + SIZES; s++)
-		fill(s);
+	for_each(fill);
 }
 
-/* True when there were others. malloc may put some into the cache meanwhile, so it is filled as ever. */
-static bool renew(struct stock *s)
+static bool renewed;
+
+/* There were others. malloc may put some into the cache meanwhile, so it is filled as ever. */
+static void renew(struct stock *s)
 {
 	void *others[LOOK_MAX] = { NULL }, *block;
 	unsigned count = 0;
-	bool enough, found;
+	bool enough;
 
 	while (s->count <= places && count < LOOK_MAX && (block = real.malloc(size_of(s))))
 		if (is_low(block))
@@ -201,23 +216,21 @@ static bool renew(struct stock *s)
 			others[count++] = block;
 	/* Where some will find a place they are to lie under the low ones. */
 	enough = s->count > places;
-	found = count > 0;
+	renewed |= count > 0;
 	if (enough)
 		fill(s);
 	while (count)
 		real.free(others[--count]);
 	if (!enough)
 		fill(s);
-	return found || s->cached + s->count <= places;
+	renewed |= s->cached + s->count <= places;
 }
 
 bool cache_renew(void)
 {
-	bool found = false;
-
 	if (!begun || held || !places)
 		return false;
-	for (struct stock *s = stocks; s < stocks + SIZES; s++)
-		found |= renew(s);
-	return found;
+	renewed = false;
+	for_each(renew);
+	return renewed;
 }

@@ -19,4 +19,7 @@ void cache_fill(void);
    taken again. True where there was something to do: then once more after the heap has settled. */
 bool cache_renew(void);
 
+/* In a child that was forked while one of these was at work: what it had in hand is lost to the child. */
+void cache_adopt(void);
+
 #endif

@@ -148,6 +148,11 @@ bool trim_renew(void)
 	return way->renew && way->renew();
 }
 
+void trim_adopt(void)
+{
+	cache_adopt();
+}
+
 void trim_free(void *at, size_t size)
 {
 	void *shrunk = size >= way->shrink_from ? real.realloc(at, SHRUNK) : NULL;

@@ -29,6 +29,9 @@ void trim_prepare(size_t size);
 void trim_fill(void);
 bool trim_renew(void);
 
+/* In a forked child: forgets what another thread had begun in these. */
+void trim_adopt(void);
+
 /* Frees a block of ours so that the allocator treats the host's later blocks as it would have without it: as glibc
    does not once a large one was freed. `size` is what was asked for. Allocates nothing. Any thread. */
 void trim_free(void *at, size_t size);

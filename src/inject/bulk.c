@@ -114,7 +114,7 @@ static bool start_many(struct job *j)
 	if (j->where != WHERE_THREAD || j->min == 0 || j->max > TRANSIT_SMALL_BYTES || left <= most ||
 	    budget_try_inside(most))
 		return false;
-	trim_prepare(j->min);
+	transit_prepare(j->min);
 	for (unsigned i = 0; i < TRANSIT_SMALL_AT_ONCE && j->more; i++) {
 		uint64_t size = prng_range(&sizes, j->min, j->max);
 
@@ -351,7 +351,7 @@ static bool free_step(struct job *j, struct slice *slice)
 	if (j->more && !j->urgent && !j->begun)
 		j->bytes += sched_await_leaving();
 	j->begun = true;
-	trim_fill();
+	transit_make_room();
 	do {
 		if (!release(j, slice))
 			return false;
@@ -484,6 +484,7 @@ void bulk_destroy(struct job *j, struct test *t)
 void bulk_adopt(void)
 {
 	chunk_unwatch_all();
+	trim_adopt();
 	sched_adopt(&hand_pool);
 	job_adopt(&hand_pool);
 	post_reset();

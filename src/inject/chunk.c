@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/pool.h"
-#include "host/real.h"
+#include "inject/heap.h"
 
 /* 35 records in 512 bytes. The columns lie apart, so that none needs padding. */
 #define SEGMENT_CHUNKS 35
@@ -52,19 +52,21 @@ static uint64_t allocated_bytes(const struct chunk *c)
 	uint64_t page = (uint64_t)getpagesize();
 
 	return c->flags & CHUNK_MAPPED ? (c->size + page - 1) & ~(page - 1) :
-					 real.malloc_usable_size(c->addr);
+					 heap_usable_size(c->addr);
 }
 
-/* A chunk comes (1) or has left (-1). Where the host has overwritten the allocator's own sizes, the two differ. */
+/* A chunk comes (1) or leaves (-1). Where the host has overwritten the allocator's own sizes, the two differ. A fork may
+   pass here, so the chunk is in the pool. */
 static void measure(struct chunk_pool *pool, const struct chunk *c, int sign)
 {
-	uint64_t allocated = allocated_bytes(c) * (uint64_t)sign;
+	uint64_t allocated;
 
+	if (!pool->measured)
+		return;
+	allocated = allocated_bytes(c) * (uint64_t)sign;
 	pool->allocated += allocated;
 	if (c->flags & CHUNK_TOUCHED)
 		pool->resident += allocated;
-	if (pool->chunks == 0)
-		pool->allocated = pool->resident = 0;
 }
 
 /* A record is about to leave its segment. */
@@ -135,9 +137,8 @@ int chunk_push(struct chunk_pool *pool, const struct chunk *c)
 	put(s, s->end++, c);
 	pool->chunks++;
 	pool->bytes += c->size;
-	if (pool->measured)
-		measure(pool, c, 1);
 	pool->drained = 0;
+	measure(pool, c, 1);
 	return 0;
 }
 
@@ -146,8 +147,8 @@ static void forget(struct chunk_pool *pool, const struct chunk *c)
 	pool->chunks--;
 	pool->bytes -= c->size;
 	pool->removals++;
-	if (pool->measured)
-		measure(pool, c, -1);
+	if (pool->chunks == 0)
+		pool->allocated = pool->resident = 0;
 }
 
 bool chunk_pop(struct chunk_pool *pool, struct chunk *c)
@@ -156,8 +157,9 @@ bool chunk_pop(struct chunk_pool *pool, struct chunk *c)
 
 	if (!s)
 		return false;
-	tell_watched(s, s->first, false);
-	get(s, s->first++, c);
+	get(s, s->first, c);
+	measure(pool, c, -1);
+	tell_watched(s, s->first++, false);
 	forget(pool, c);
 	if (s->first == s->end)
 		drop_segment(pool, s);
@@ -180,9 +182,10 @@ static bool pop_newest(struct chunk_pool *pool, struct chunk *c)
 	if (!s)
 		return false;
 	fetch_ahead(s);
+	get(s, s->end - 1u, c);
+	measure(pool, c, -1);
 	/* A cursor above has to come down, or it would meet what is pushed there next. */
-	tell_watched(s, s->end - 1u, true);
-	get(s, --s->end, c);
+	tell_watched(s, --s->end, true);
 	forget(pool, c);
 	if (s->first == s->end)
 		drop_segment(pool, s);
@@ -243,6 +246,7 @@ void chunk_take(struct chunk_pool *pool, struct chunk_cursor *at)
 	struct chunk c;
 
 	get(s, i, &c);
+	measure(pool, &c, -1);
 	tell_watched(s, i, true);
 	forget(pool, &c);
 	memmove(&s->addr[i], &s->addr[i + 1], behind * sizeof(s->addr[0]));

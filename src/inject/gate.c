@@ -1,45 +1,160 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The inject layer's lock, and the clock that long loops obey. */
+/* The inject layer's lock, how a fork passes its owner, and the clock that long loops obey. */
 #include "gate.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "base/clock.h"
+#include "base/kernel.h"
+
+/* membarrier(2): the numbers are older than some headers. */
+#ifndef SYS_membarrier
+#error "this system has no membarrier"
+#endif
+enum { BARRIER_PRIVATE = 1 << 3, BARRIER_REGISTER_PRIVATE = 1 << 4 };
 
 /* Whoever wants `inside` holds `turn` while waiting for it. So our thread, which comes straight
    back, queues behind a host thread that is already waiting instead of overtaking it. */
-static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
-static pthread_mutex_t inside = PTHREAD_MUTEX_INITIALIZER;
-static atomic_uint waiting;
+static struct {
+	pthread_mutex_t turn, inside;
+	atomic_uint waiting;
+} gate = { .turn = PTHREAD_MUTEX_INITIALIZER, .inside = PTHREAD_MUTEX_INITIALIZER };
+
+struct gate_passage gate_passage = { .fenced = true };
+_Thread_local bool gate_is_inside;
+static _Thread_local bool has_passed;
 
 /* A step costs something even where it handles few bytes. */
 #define STEP_BYTES 128
 
+/* How long an owner may be in one call before a fork passes it. Most calls end sooner, and an allocator without fork
+   handlers of its own is then never copied in the midst of one. */
+#define PASS_AFTER_NS (2 * NS_PER_MS)
+
+static const struct timespec moment = { .tv_nsec = 50000 };
+
+void gate_begin(void)
+{
+	gate_passage.fenced = kernel_raw(SYS_membarrier, BARRIER_REGISTER_PRIVATE, 0, 0, 0, 0, 0) < 0;
+}
+
 void gate_enter_last(void)
 {
-	pthread_mutex_lock(&turn);
-	pthread_mutex_lock(&inside);
-	pthread_mutex_unlock(&turn);
+	pthread_mutex_lock(&gate.turn);
+	pthread_mutex_lock(&gate.inside);
+	pthread_mutex_unlock(&gate.turn);
+	gate_is_inside = true;
 }
 
 void gate_enter(void)
 {
-	atomic_fetch_add(&waiting, 1);
+	atomic_fetch_add(&gate.waiting, 1);
 	gate_enter_last();
-	atomic_fetch_sub(&waiting, 1);
+	atomic_fetch_sub(&gate.waiting, 1);
 }
 
 void gate_leave(void)
 {
-	pthread_mutex_unlock(&inside);
+	gate_is_inside = false;
+	pthread_mutex_unlock(&gate.inside);
+}
+
+bool gate_step_out(void)
+{
+	bool was_inside = gate_is_inside;
+
+	if (was_inside)
+		gate_leave();
+	return was_inside;
+}
+
+void gate_step_in(bool was_inside)
+{
+	if (was_inside)
+		gate_enter_last();
+}
+
+/* From here on the owner sees `passing` when its call ends, or we see that it has ended. */
+static bool order_against_owner(void)
+{
+	if (gate_passage.fenced) {
+		atomic_thread_fence(memory_order_seq_cst);
+		return true;
+	}
+	if (kernel_raw(SYS_membarrier, BARRIER_PRIVATE, 0, 0, 0, 0, 0) == 0)
+		return true;
+	/* A child may have to register anew. */
+	return kernel_raw(SYS_membarrier, BARRIER_REGISTER_PRIVATE, 0, 0, 0, 0, 0) == 0 &&
+	       kernel_raw(SYS_membarrier, BARRIER_PRIVATE, 0, 0, 0, 0, 0) == 0;
+}
+
+static bool pass(unsigned call)
+{
+	atomic_fetch_add(&gate_passage.passing, 1);
+	if (order_against_owner() && atomic_load(&gate_passage.calls) == call)
+		return true;
+	atomic_fetch_sub(&gate_passage.passing, 1);
+	return false;
+}
+
+/* Odd: the owner is in a call. */
+static bool is_in_call(unsigned call)
+{
+	return call % 2 != 0;
+}
+
+void gate_enter_to_fork(void)
+{
+	unsigned call = 0;
+	uint64_t since_ns = 0;
+	bool has_turn = false;
+
+	atomic_fetch_add(&gate.waiting, 1);
+	for (;;) {
+		unsigned now = atomic_load(&gate_passage.calls);
+
+		has_turn = has_turn || pthread_mutex_trylock(&gate.turn) == 0;
+		if (has_turn && pthread_mutex_trylock(&gate.inside) == 0) {
+			gate_is_inside = true;
+			break;
+		}
+		if (!is_in_call(now) || now != call)
+			since_ns = clock_ns();
+		else if (clock_ns() - since_ns >= PASS_AFTER_NS && pass(call)) {
+			has_passed = true;
+			break;
+		}
+		call = now;
+		kernel_nanosleep(&moment, NULL);
+	}
+	if (has_turn)
+		pthread_mutex_unlock(&gate.turn);
+	atomic_fetch_sub(&gate.waiting, 1);
+}
+
+void gate_leave_after_fork(void)
+{
+	if (has_passed)
+		atomic_fetch_sub(&gate_passage.passing, 1);
+	else
+		gate_leave();
+	has_passed = false;
+}
+
+void gate_let_pass(void)
+{
+	while (atomic_load(&gate_passage.passing))
+		kernel_nanosleep(&moment, NULL);
 }
 
 void gate_reset(void)
 {
-	pthread_mutex_init(&turn, NULL);
-	pthread_mutex_init(&inside, NULL);
-	atomic_store(&waiting, 0);
+	pthread_mutex_init(&gate.turn, NULL);
+	pthread_mutex_init(&gate.inside, NULL);
+	atomic_store(&gate.waiting, 0);
+	atomic_store(&gate_passage.calls, 0);
+	atomic_store(&gate_passage.passing, 0);
+	gate_is_inside = has_passed = false;
 }
 
 struct slice slice_of(uint64_t ns)
@@ -55,5 +170,5 @@ bool slice_over(struct slice *s, size_t bytes)
 		if (clock_ns() >= s->until_ns)
 			s->until_ns = 0;
 	}
-	return s->until_ns == 0 || atomic_load_explicit(&waiting, memory_order_relaxed) != 0;
+	return s->until_ns == 0 || atomic_load_explicit(&gate.waiting, memory_order_relaxed) != 0;
 }

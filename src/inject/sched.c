@@ -28,6 +28,7 @@ static size_t listed, scheduled;
 
 static uint64_t ran_ns; /* when ticks were last found due */
 
+static struct test *at_work; /* its tick is being worked on: it may be in no list */
 static struct test *busy_first, **busy_last = &busy_first;
 
 static int grow_array(struct test ***array, size_t wanted)
@@ -262,12 +263,14 @@ static void look_later(struct test *t)
 
 static void advance(struct test *t, struct slice *slice)
 {
+	at_work = t;
 	if (test_advance(t, slice))
 		finish_tick(t);
 	else if (t->moving.stage == TRANSIT_POSTED && t->state == TEST_RUNNING && !t->ending)
 		look_later(t);
 	else
 		make_busy(t);
+	at_work = NULL;
 }
 
 static void run_due(struct slice *slice)
@@ -373,6 +376,9 @@ void sched_adopt(struct chunk_pool *pool)
 {
 	struct test *t;
 
+	if (at_work && at_work->state == TEST_LEAVING)
+		adopt(at_work, pool);
+	at_work = NULL;
 	while ((t = take_busy()))
 		if (t->state == TEST_LEAVING)
 			adopt(t, pool);

@@ -174,6 +174,14 @@ static bool wants_to_resize(struct test *t)
 	return percent && t->plan.shape == SHAPE_CYCLE && t->pool.chunks && pick(t, 1, 100) <= percent;
 }
 
+static void put_back(struct test *t, const struct chunk *c)
+{
+	if (chunk_push(&t->pool, c) == 0)
+		return;
+	note_refusal(t, c->size, "no memory for their record");
+	transit_release(c, false);
+}
+
 /* One of its chunks gets a new random size, within the total. */
 static enum test_phase resize(struct test *t)
 {
@@ -188,12 +196,13 @@ static enum test_phase resize(struct test *t)
 		size = room;
 	if (size == 0)
 		size = 1; /* realloc to 0 is free */
+	chunk_take(&t->pool, &at); /* first: a child must not find it twice */
 	rc = transit_resize(&t->moving, &c, size, t->refusal);
 	if (rc < 0) {
 		fail(t, size, rc);
+		put_back(t, &c);
 		return TEST_IDLE;
 	}
-	chunk_take(&t->pool, &at);
 	t->resized_from = c.size;
 	return TEST_RESIZING;
 }

@@ -11,9 +11,9 @@
 #include "base/kernel.h"
 #include "base/log.h"
 #include "host/post.h"
-#include "host/real.h"
 #include "host/trim.h"
 #include "inject/content.h"
+#include "inject/heap.h"
 #include "inject/unmap.h"
 
 /* What is handled between two looks at the slice: tens of microseconds. */
@@ -58,7 +58,7 @@ static bool allocate(struct chunk *c, size_t size, enum kind kind)
 	c->size = size;
 	if (kind_is_of_heap(kind)) {
 		c->flags = 0;
-		c->addr = real.malloc(size);
+		c->addr = heap_malloc(size);
 		return c->addr != NULL;
 	}
 	at = kernel_mmap(NULL, size, PROT_READ | PROT_WRITE, shared | MAP_ANONYMOUS, -1, 0);
@@ -86,7 +86,9 @@ void transit_release(const struct chunk *c, bool outside)
 		if (!unmap_or_keep(c->addr, c->size, outside))
 			return;
 	} else {
+		gate_block_begin();
 		trim_free(c->addr, c->size);
+		gate_block_end();
 		note_freed(1);
 	}
 	(outside ? budget_give : budget_give_inside)(c->size);
@@ -119,6 +121,20 @@ static void post(struct transit *t, const struct want *w)
 	budget_post((int64_t)w->size);
 }
 
+void transit_prepare(size_t size)
+{
+	gate_block_begin();
+	trim_prepare(size);
+	gate_block_end();
+}
+
+void transit_make_room(void)
+{
+	gate_block_begin();
+	trim_fill();
+	gate_block_end();
+}
+
 int transit_in(struct transit *t, const struct want *w, char why[BUDGET_WHY_MAX])
 {
 	bool by_host = w->where == WHERE_HOST && kind_is_of_heap(w->kind);
@@ -130,7 +146,7 @@ int transit_in(struct transit *t, const struct want *w, char why[BUDGET_WHY_MAX]
 	if (rc)
 		return rc;
 	if (!w->outside && kind_is_of_heap(w->kind))
-		trim_prepare(w->size);
+		transit_prepare(w->size);
 	if (by_host) {
 		post(t, w);
 		return 0;
@@ -143,25 +159,38 @@ int transit_in(struct transit *t, const struct want *w, char why[BUDGET_WHY_MAX]
 	return 0;
 }
 
+/* Makes it, and returns the chunk's flags. */
+static unsigned content_of_small(char *at, size_t size)
+{
+	volatile char *p = at;
+
+	if (atomic_load_explicit(&content_check, memory_order_relaxed)) {
+		content_fill(at, 0, size);
+		return CHUNK_TOUCHED | CHUNK_PATTERN;
+	}
+	if (!atomic_load_explicit(&content_touch, memory_order_relaxed))
+		return 0;
+	/* It lies on two pages at most. */
+	p[0] = 0;
+	p[size - 1] = 0;
+	return CHUNK_TOUCHED;
+}
+
 bool transit_in_small(struct chunk_pool *pool, size_t size)
 {
-	struct chunk c = { .addr = real.malloc(size), .size = size };
-	volatile char *p = c.addr;
+	struct chunk c = { .size = size };
 
-	if (!p)
+	/* To touch a page may block as long as malloc. */
+	gate_block_begin();
+	c.addr = real.malloc(size);
+	if (c.addr)
+		c.flags = content_of_small(c.addr, size);
+	gate_block_end();
+	if (!c.addr)
 		return false;
-	if (atomic_load_explicit(&content_check, memory_order_relaxed)) {
-		content_fill(c.addr, 0, size);
-		c.flags = CHUNK_TOUCHED | CHUNK_PATTERN;
-	} else if (atomic_load_explicit(&content_touch, memory_order_relaxed)) {
-		/* It lies on two pages at most. */
-		p[0] = 0;
-		p[size - 1] = 0;
-		c.flags = CHUNK_TOUCHED;
-	}
 	if (chunk_push(pool, &c) == 0)
 		return true;
-	real.free(c.addr);
+	heap_free(c.addr);
 	return false;
 }
 
@@ -306,8 +335,8 @@ bool transit_out_step(struct transit *t, struct slice *slice, uint64_t *damaged)
 		if (slice_over(slice, t->done - from))
 			return false;
 	}
+	t->stage = TRANSIT_IDLE; /* first: a child must not adopt what is being freed */
 	transit_release(&t->chunk, t->outside);
-	t->stage = TRANSIT_IDLE;
 	if (t->for_good && t->chunk.size <= TRANSIT_SMALL_BYTES)
 		settle_if_many();
 	return true;
@@ -347,8 +376,10 @@ static void refill(struct transit *t, size_t old)
 static bool resize(struct transit *t)
 {
 	size_t old = t->chunk.size;
-	void *at = real.realloc(t->chunk.addr, t->resize);
+	void *at;
 
+	t->stage = TRANSIT_IDLE; /* a child must not adopt a block that realloc may have freed */
+	at = heap_realloc(t->chunk.addr, t->resize);
 	if (!at) {
 		if (t->resize > old)
 			budget_give_inside(t->resize - old);
@@ -407,7 +438,7 @@ bool transit_out_small(struct chunk_pool *pool, struct slice *slice, struct chun
 			found = !leaves_at_once(other);
 			if (found)
 				break;
-			real.free(other->addr);
+			heap_free(other->addr);
 			bytes += other->size;
 		}
 		budget_give_inside(bytes);
@@ -425,7 +456,7 @@ bool transit_drain(struct transit *t, struct chunk_pool *pool, bool for_good, st
 	struct chunk c;
 
 	if (for_good)
-		trim_fill();
+		transit_make_room();
 	for (;;) {
 		if (t->stage == TRANSIT_IDLE) {
 			if (!pool->chunks)
@@ -444,13 +475,23 @@ void transit_settle(void)
 {
 	if (atomic_exchange_explicit(&unsettled, 0, memory_order_relaxed) == 0)
 		return; /* where only mappings were, our thread takes no arena */
-	real.free(real.malloc(SETTLE_BYTES));
+	heap_free(heap_malloc(SETTLE_BYTES));
+}
+
+static bool renew(void)
+{
+	bool renewed;
+
+	gate_block_begin();
+	renewed = trim_renew();
+	gate_block_end();
+	return renewed;
 }
 
 void transit_finish(void)
 {
 	transit_settle();
-	for (int i = 0; i < RENEW_TRIES && budget_used() == 0 && trim_renew(); i++) {
+	for (int i = 0; i < RENEW_TRIES && budget_used() == 0 && renew(); i++) {
 		note_freed(1);
 		transit_settle();
 	}

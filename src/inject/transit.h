@@ -54,6 +54,10 @@ struct transit {
 	size_t resize; /* verified first, then resized to this; 0: it is on its way out */
 };
 
+/* Before blocks of this size are allocated, and before many are freed for good: what the allocator's cache needs. */
+void transit_prepare(size_t size);
+void transit_make_room(void);
+
 /* Allocates, within the budget, or posts it. 0; -ENOMEM: the allocator refused; -EDQUOT: the budget did,
    `why` (may be NULL) has the figures. */
 int transit_in(struct transit *t, const struct want *w, char why[BUDGET_WHY_MAX]);
