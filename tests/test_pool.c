@@ -135,6 +135,55 @@ START_TEST(mapping_is_zeroed_and_keeps_its_content_when_resized)
 }
 END_TEST
 
+static unsigned resident_pages(void *at, size_t pages)
+{
+	unsigned char present[64];
+	unsigned count = 0;
+
+	ck_assert_uint_le(pages, sizeof(present));
+	ck_assert_int_eq(mincore(at, pages * 4096, present), 0);
+	for (size_t i = 0; i < pages; i++)
+		count += present[i] & 1;
+	return count;
+}
+
+/* Where the limit lets the test lock at all. */
+START_TEST(pages_are_resident_once_touched_also_after_mlockall)
+{
+	char *at;
+
+	if (mlockall(MCL_FUTURE) < 0)
+		return;
+	at = pool_map(64 * 4096);
+	ck_assert_ptr_nonnull(at);
+	ck_assert_uint_eq(resident_pages(at, 64), 0);
+	at[0] = at[5 * 4096] = 'x';
+	ck_assert_uint_eq(resident_pages(at, 64), 2);
+	at = pool_resize(at, 64 * 4096, 32 * 4096);
+	ck_assert_uint_eq(resident_pages(at, 32), 2);
+	munlockall();
+	pool_unmap(at, 32 * 4096);
+}
+END_TEST
+
+START_TEST(returned_pages_leave_although_they_were_locked)
+{
+	char *at = pool_map(64 * 4096);
+
+	ck_assert_ptr_nonnull(at);
+	memset(at, 'x', 64 * 4096);
+	if (mlock(at, 64 * 4096) < 0)
+		return;
+	errno = EXDEV;
+	pool_return(at + 4096, 63 * 4096);
+	ck_assert_int_eq(errno, EXDEV);
+	ck_assert_uint_eq(resident_pages(at, 64), 1);
+	ck_assert_int_eq(at[0], 'x');
+	ck_assert_int_eq(at[4096], 0);
+	pool_unmap(at, 64 * 4096);
+}
+END_TEST
+
 START_TEST(impossible_mapping_is_null_and_errno_stays)
 {
 	void *at = pool_map(4096);
@@ -151,4 +200,5 @@ END_TEST
 UNIT_SUITE(pool, objects_are_distinct_and_aligned, blocks_go_back_but_for_the_last,
 	   objects_may_be_freed_and_taken_in_any_order, last_block_keeps_few_pages,
 	   mapping_is_zeroed_and_keeps_its_content_when_resized,
+	   pages_are_resident_once_touched_also_after_mlockall, returned_pages_leave_although_they_were_locked,
 	   impossible_mapping_is_null_and_errno_stays)

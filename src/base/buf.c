@@ -29,11 +29,18 @@ void buf_free(struct buf *b)
 
 void buf_clear(struct buf *b, size_t keep)
 {
+	char *kept;
+
 	keep = (keep + PAGE - 1) & ~(PAGE - 1);
 	b->len = 0;
 	b->failed = false;
-	if (b->cap > keep && keep && pool_resize(b->data, b->cap, keep))
-		b->cap = keep; /* shrinking a mapping stays in place */
+	if (b->cap <= keep || !keep)
+		return;
+	kept = pool_resize(b->data, b->cap, keep);
+	if (!kept)
+		return;
+	b->data = kept;
+	b->cap = keep;
 }
 
 char *buf_room(struct buf *b, size_t len)

@@ -388,6 +388,11 @@ static inline int kernel_mprotect(void *at, size_t bytes, int rights)
 	return (int)kernel_syscall(SYS_mprotect, at, bytes, rights);
 }
 
+static inline int kernel_munlock(void *at, size_t bytes)
+{
+	return (int)kernel_syscall(SYS_munlock, at, bytes);
+}
+
 static inline int kernel_madvise(void *at, size_t bytes, int advice)
 {
 	return (int)kernel_syscall(SYS_madvise, at, bytes, advice);

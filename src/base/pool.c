@@ -19,13 +19,24 @@ struct slab_block {
 	size_t fresh; /* offset of the first byte never handed out */
 };
 
+/* After mlockall(MCL_FUTURE) each new mapping that can be accessed is made resident whole. So it comes without access, is
+   unlocked, and only then can be written: a page is resident once it is touched. */
 void *pool_map(size_t bytes)
 {
 	int saved = errno;
-	void *at = kernel_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *at = kernel_mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
+	if (at == MAP_FAILED) {
+		at = NULL;
+	} else {
+		kernel_munlock(at, bytes); /* refused by a filter, it is only resident sooner */
+		if (kernel_mprotect(at, bytes, PROT_READ | PROT_WRITE) < 0) {
+			kernel_munmap(at, bytes);
+			at = NULL;
+		}
+	}
 	errno = saved;
-	return at == MAP_FAILED ? NULL : at;
+	return at;
 }
 
 void pool_unmap(void *at, size_t bytes)
@@ -43,6 +54,15 @@ void *pool_resize(void *at, size_t old_bytes, size_t new_bytes)
 	at = kernel_mremap(at, old_bytes, new_bytes, MREMAP_MAYMOVE);
 	errno = saved;
 	return at == MAP_FAILED ? NULL : at;
+}
+
+void pool_return(void *at, size_t bytes)
+{
+	int saved = errno;
+
+	if (kernel_madvise(at, bytes, MADV_DONTNEED) < 0 && kernel_munlock(at, bytes) == 0)
+		kernel_madvise(at, bytes, MADV_DONTNEED); /* the host has locked all that it had */
+	errno = saved;
 }
 
 /* Objects begin at a multiple of their size, so those of a power of two never straddle pages. */

@@ -5,11 +5,14 @@
 
 #include <stddef.h>
 
-/* Zeroed pages, or NULL. The caller gives them back with pool_unmap and the same size. */
+/* Zeroed pages, none of them resident yet, or NULL. The caller gives them back with pool_unmap and the same size. */
 void *pool_map(size_t bytes);
 void pool_unmap(void *at, size_t bytes);
 
-/* Resizes a mapping; it may move. NULL when it cannot grow: the old one is then intact. */
+/* Gives the pages back, also those that the host's mlockall has locked; the addresses stay and read as zero. */
+void pool_return(void *at, size_t bytes);
+
+/* Resizes a mapping; it may move, also where it shrinks. NULL when it cannot grow: the old one is then intact. */
 void *pool_resize(void *at, size_t old_bytes, size_t new_bytes);
 
 /* A slab of equal objects in blocks of 1 MiB, so that a hundred thousand of them are not as

@@ -114,8 +114,8 @@ static int try_memory(void)
 
 	if (page == MAP_FAILED)
 		return 0;
-	return kernel_mprotect(page, PAGE, PROT_READ | PROT_WRITE) + kernel_madvise(page, PAGE, MADV_DONTNEED) +
-	       (kernel_mremap(page, PAGE, PAGE, 0) == page) + kernel_munmap(page, PAGE);
+	return kernel_munlock(page, PAGE) + kernel_mprotect(page, PAGE, PROT_READ | PROT_WRITE) +
+	       kernel_madvise(page, PAGE, MADV_DONTNEED) + (kernel_mremap(page, PAGE, PAGE, 0) == page) + kernel_munmap(page, PAGE);
 }
 
 static int try_each_call(void *result)
