@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The event loop against real sockets, both ends in this one thread: no turn waits for anything. */
+#include "control/places.h"
 #include "control/server.h"
 
 #include <errno.h>
@@ -80,6 +81,21 @@ static void expect(int fd, const char *bytes)
 	}
 	ck_assert_mem_eq(got, bytes, want);
 	ck_assert_int_le(recv(fd, got, 1, MSG_DONTWAIT), 0); /* and no more */
+}
+
+/* Takes turns until a reply has come, whatever its value. */
+static void expect_done(int fd)
+{
+	char got[64] = "";
+	size_t len = 0;
+
+	for (int i = 0; !strstr(got, "\n\n"); i++, turn()) {
+		ssize_t n = recv(fd, got + len, sizeof(got) - 1 - len, MSG_DONTWAIT);
+
+		ck_assert_msg(n != 0 && i < 10000, "the server has hung up, or is silent");
+		len += n > 0 ? (size_t)n : 0;
+	}
+	ck_assert_int_eq(strncmp(got, "200 OK\n", 7), 0);
 }
 
 static void expect_end(int fd)
@@ -198,35 +214,145 @@ START_TEST(client_that_may_not_command_us_any_more_is_hung_up_on)
 }
 END_TEST
 
-START_TEST(connection_too_many_is_refused_in_its_format)
+#define TOO_MANY "too many connections, 64 are open (only commands that take back are served now, as mt.reset)"
+
+/* All ordinary places are taken, by clients that say nothing. */
+static void fill(int fds[CONN_ORDINARY_MAX])
 {
-	int fds[SERVER_CONNECTIONS], text, json;
+	for (size_t i = 0; i < CONN_ORDINARY_MAX; i++, turn())
+		fds[i] = client();
+	ck_assert_uint_eq(server_clients(), CONN_ORDINARY_MAX);
+}
+
+static void leave(const int fds[CONN_ORDINARY_MAX])
+{
+	for (size_t i = 0; i < CONN_ORDINARY_MAX; i++)
+		close(fds[i]);
+	end();
+}
+
+START_TEST(connection_too_many_is_refused_by_an_answer_to_its_request)
+{
+	static const char request[] = "{\"jsonrpc\":\"2.0\",\"method\":\"mt.mem_used\",\"id\":\"x\"}\n";
+	int fds[CONN_ORDINARY_MAX], text, json;
 
 	begin();
-	for (size_t i = 0; i < COUNT(fds); i++, turn())
-		fds[i] = client();
-	ck_assert_uint_eq(server_clients(), SERVER_CONNECTIONS);
+	fill(fds);
 	text = client();
 	json = client();
+	say(json, request, 1);
+	for (int i = 0; i < 10; i++)
+		turn(); /* nothing can be said to half a request */
+	ck_assert_int_eq(recv(json, &(char){ 0 }, 1, MSG_DONTWAIT), -1);
 	say(text, USED, 12);
-	say(json, "{", 1);
-	expect(text, "503 too many connections, 64 are open\n\n");
+	say(json, request + 1, sizeof(request) - 2);
+	expect(text, "503 " TOO_MANY "\n\n");
 	expect_end(text);
-	expect(json, "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32000,\"message\":\"too many "
-		     "connections, 64 are open\",\"data\":{\"code\":503}},\"id\":null}\n");
+	expect(json, "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32000,\"message\":\"" TOO_MANY
+		     "\",\"data\":{\"code\":503}},\"id\":\"x\"}\n");
+	expect_end(json);
 	close(text);
 	close(json);
 	say(fds[63], USED, 12);
 	expect(fds[63], ZERO);
 	close(fds[0]);
 	turn();
-	text = client(); /* there is room again */
-	say(text, USED, 12);
-	expect(text, ZERO);
-	close(text);
-	for (size_t i = 1; i < COUNT(fds); i++)
-		close(fds[i]);
-	end();
+	fds[0] = client(); /* there is room again */
+	say(fds[0], USED, 12);
+	expect(fds[0], ZERO);
+	leave(fds);
+}
+END_TEST
+
+START_TEST(what_takes_back_is_served_where_all_ordinary_places_are_taken)
+{
+	int fds[CONN_ORDINARY_MAX], late;
+
+	begin();
+	unit_hold(1000);
+	fill(fds);
+	late = client();
+	say(late, "mt.mem_test_stop 1\nmt.reset\n" USED, 28 + 12);
+	expect(late, "400 test 1 not found (mt.mem_test_list shows all)\n\n200 OK\n1000\n\n503 " TOO_MANY "\n\n");
+	expect_end(late);
+	close(late);
+	leave(fds);
+}
+END_TEST
+
+START_TEST(client_on_a_reserved_place_has_an_ordinary_one_once_there_is_one)
+{
+	int fds[CONN_ORDINARY_MAX], late;
+
+	begin();
+	fill(fds);
+	late = client();
+	turn();
+	ck_assert_uint_eq(conn_reserved_count(), 1);
+	close(fds[0]);
+	turn();
+	say(late, USED, 12);
+	expect(late, ZERO);
+	ck_assert_uint_eq(conn_reserved_count(), 0);
+	ck_assert_uint_eq(server_clients(), CONN_ORDINARY_MAX);
+	fds[0] = late;
+	leave(fds);
+}
+END_TEST
+
+/* They have been accepted and hung up on, since each is silent and they are of one process. */
+START_TEST(silent_clients_on_reserved_places_make_room)
+{
+	int fds[CONN_ORDINARY_MAX], silent[3 * PLACES_RESERVED], late;
+
+	begin();
+	fill(fds);
+	for (size_t i = 0; i < COUNT(silent); i++, turn())
+		silent[i] = client();
+	ck_assert_uint_eq(conn_reserved_count(), PLACES_RESERVED);
+	late = client();
+	say(late, "mt.reset\n", 9);
+	expect(late, ZERO);
+	expect_end(silent[0]);
+	for (size_t i = 0; i < COUNT(silent); i++)
+		close(silent[i]);
+	close(late);
+	leave(fds);
+}
+END_TEST
+
+START_TEST(client_whose_command_runs_on_a_reserved_place_never_makes_room)
+{
+	struct slice none = UNIT_NO_TIME;
+	int fds[CONN_ORDINARY_MAX], busy[PLACES_RESERVED], late;
+
+	begin();
+	fill(fds);
+	for (int i = 0; i < 1000; i++)
+		unit_hold(10);
+	for (size_t i = 0; i < COUNT(busy); i++) {
+		busy[i] = client();
+		say(busy[i], "mt.reset\n", 9);
+		for (int n = 0; n < 3; n++) {
+			server_wait(0, no_others);
+			server_handle();
+		}
+	}
+	job_run(&none);
+	late = client();
+	for (int n = 0; n < 10; n++) {
+		server_wait(0, no_others);
+		server_handle();
+	}
+	ck_assert_uint_eq(conn_reserved_count(), PLACES_RESERVED);
+	for (size_t i = 0; i < COUNT(busy); i++)
+		expect_done(busy[i]);
+	say(late, "mt.reset\n", 9);
+	expect(late, ZERO);
+	for (size_t i = 0; i < COUNT(busy); i++)
+		close(busy[i]);
+	close(late);
+	leave(fds);
 }
 END_TEST
 
@@ -405,7 +531,11 @@ UNIT_SUITE(server, client_that_may_not_command_us_any_more_is_hung_up_on, reques
 	   pipelined_requests_of_both_formats_are_answered_in_order,
 	   last_line_needs_no_newline_when_the_client_has_finished,
 	   line_that_is_too_long_is_refused_and_the_next_is_served,
-	   bad_request_does_not_end_the_conversation, connection_too_many_is_refused_in_its_format,
+	   bad_request_does_not_end_the_conversation, connection_too_many_is_refused_by_an_answer_to_its_request,
+	   what_takes_back_is_served_where_all_ordinary_places_are_taken,
+	   client_on_a_reserved_place_has_an_ordinary_one_once_there_is_one,
+	   silent_clients_on_reserved_places_make_room,
+	   client_whose_command_runs_on_a_reserved_place_never_makes_room,
 	   client_that_reads_late_loses_nothing, hang_up_cancels_the_clients_command,
 	   one_long_command_does_not_hold_up_another_client,
 	   client_that_asks_little_goes_before_those_that_flood,

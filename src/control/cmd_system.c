@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/kernel.h"
 #include "control/cmd.h"
+#include "control/conn.h"
 #include "control/control.h"
 #include "control/server.h"
 #include "control/setting.h"
@@ -39,6 +40,7 @@ void cmd_status(const struct args *a, struct reply *r)
 	reply_number(r, "refusals", budget_refusals());
 	reply_number(r, "record_bytes", chunk_record_bytes());
 	reply_number(r, "clients", server_clients());
+	reply_number(r, "clients_limit", CONN_ORDINARY_MAX);
 	reply_number(r, "lease_ms_left", lease_left_ms());
 	reply_text(r, "stopped", stopped_by ? stopped_by : "");
 	reply_close(r, '}');
@@ -73,6 +75,8 @@ void cmd_info(const struct args *a, struct reply *r)
 	reply_text(r, "allocator", real_allocator());
 	reply_number(r, "in_path", real_in_path());
 	reply_text(r, "socket", socket_path());
+	reply_number(r, "clients", server_clients());
+	reply_number(r, "clients_limit", CONN_ORDINARY_MAX);
 	info_settings(r);
 	reply_open(r, "environment", '[');
 	for (unsigned i = 0; (complaint = setting_complaint(i)); i++)

@@ -31,6 +31,13 @@ const struct command *command_find(const char *method)
 	return NULL;
 }
 
+bool command_takes_back(const char *method)
+{
+	const struct command *c = command_find(method);
+
+	return c && c->flags & COMMAND_TAKES_BACK;
+}
+
 enum arg_type { ARG_SIZE, ARG_UNIT, ARG_MS, ARG_NUMBER, ARG_TEXT, ARG_CHOICE };
 
 /* By type: its name in signatures, what the original calls it, and what is accepted. */

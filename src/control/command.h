@@ -29,6 +29,7 @@ const char *arg_text(const struct args *a, const char *name);
 enum {
 	COMMAND_CHANGES = 1, /* logged with its caller */
 	COMMAND_INJECTS = 2, /* refused while STOP exists: see stop.h */
+	COMMAND_TAKES_BACK = 4, /* and waits for no other command: a reserved place serves it too, see places.h */
 };
 
 /* One row of commands.def. */
@@ -46,6 +47,9 @@ extern const struct command commands[];
 extern const unsigned command_count;
 
 const struct command *command_find(const char *method);
+
+/* Has the method COMMAND_TAKES_BACK? */
+bool command_takes_back(const char *method);
 
 /* One word of a signature. */
 struct command_param {

@@ -24,12 +24,24 @@
 #define RESUME_NS (100 * NS_PER_US) /* a turn right after a long command */
 #define PROGRESS_NS (100 * NS_PER_MS)
 
-static unsigned open_count;
+/* By where they are: ordinary places, and reserved ones. */
+static unsigned ordinary_count, reserved_count;
 static uint64_t closed_count;
+
+static const char *const refusals[] = {
+	[CONN_TOO_MANY] = "too many connections, 64 are open",
+	[CONN_NO_MEMORY] = "no memory for another connection",
+	[CONN_NO_DESCRIPTOR] = "no descriptor for another connection",
+};
 
 unsigned conn_count(void)
 {
-	return open_count;
+	return ordinary_count;
+}
+
+unsigned conn_reserved_count(void)
+{
+	return reserved_count;
 }
 
 uint64_t conn_closed(void)
@@ -37,40 +49,46 @@ uint64_t conn_closed(void)
 	return closed_count;
 }
 
-int conn_reserve(struct conn_room *room)
+int conn_reserve(struct conn *c, char *room, size_t bytes)
 {
-	if (!room->in.data && buf_init(&room->in, WIRE_REQUEST_MAX + 1) < 0)
-		return -ENOMEM;
-	if (!room->out.data && buf_init(&room->out, REPLY_ROOM) < 0)
-		return -ENOMEM;
-	return 0;
+	*c = (struct conn){ .in = { .data = room, .cap = bytes } };
+	return buf_init(&c->out, REPLY_ROOM);
 }
 
-void conn_open(struct conn *c, struct conn_room *room, int fd, pid_t pid, uid_t uid, bool over_limit)
+void conn_end(struct conn *c)
 {
-	c->in = &room->in;
-	c->out = &room->out;
+	buf_free(&c->out);
+}
+
+void conn_open(struct conn *c, int fd, pid_t pid, uid_t uid, enum conn_place place)
+{
 	c->state = CONN_OPEN;
 	c->fd = fd;
 	c->pid = pid;
 	c->uid = uid;
-	c->over_limit = over_limit;
-	c->stalled_ns = over_limit ? clock_ns() : 0;
-	open_count += !over_limit;
+	c->place = place;
+	c->heard_ns = clock_ns();
+	*(place == CONN_ORDINARY ? &ordinary_count : &reserved_count) += 1;
+}
+
+static void leave_place(const struct conn *c)
+{
+	*(c->place == CONN_ORDINARY ? &ordinary_count : &reserved_count) -= 1;
 }
 
 static void release(struct conn *c)
 {
-	buf_clear(c->in, WIRE_REQUEST_MAX + 1);
-	buf_clear(c->out, REPLY_ROOM);
-	*c = (struct conn){ .state = CONN_FREE };
+	c->in.len = 0;
+	buf_clear(&c->out, REPLY_ROOM);
+	*c = (struct conn){ .in = c->in, .out = c->out };
 }
 
 void conn_forget(struct conn *c)
 {
 	if (c->state == CONN_FREE)
 		return;
-	open_count -= c->state != CONN_GONE && !c->over_limit;
+	if (c->state != CONN_GONE)
+		leave_place(c);
 	release(c);
 }
 
@@ -78,7 +96,7 @@ void conn_hang_up(struct conn *c)
 {
 	kernel_close(c->fd);
 	closed_count++;
-	open_count -= !c->over_limit;
+	leave_place(c);
 	if (!c->reply.deferred) {
 		release(c);
 		return;
@@ -91,7 +109,7 @@ void conn_hang_up(struct conn *c)
 
 static size_t unsent(const struct conn *c)
 {
-	return c->out->len - c->sent;
+	return c->out.len - c->sent;
 }
 
 /* What may leave now: a reply that has to go in one piece waits for its end. */
@@ -99,19 +117,19 @@ static size_t sendable(const struct conn *c)
 {
 	const struct reply *r = &c->reply;
 
-	return r->deferred && r->begun && r->ops->whole ? r->start : c->out->len;
+	return r->deferred && r->begun && r->ops->whole ? r->start : c->out.len;
 }
 
 /* Sends what the socket takes. The bytes in front are dropped only once they are as many as the rest, so
    that a reader of small pieces does not make us move a megabyte each time. */
 static void flush(struct conn *c)
 {
-	if (c->out->failed) { /* no memory for a long reply: half of one would mislead */
+	if (c->out.failed) { /* no memory for a long reply: half of one would mislead */
 		conn_hang_up(c);
 		return;
 	}
 	while (sendable(c) > c->sent) {
-		ssize_t n = kernel_send(c->fd, c->out->data + c->sent, sendable(c) - c->sent,
+		ssize_t n = kernel_send(c->fd, c->out.data + c->sent, sendable(c) - c->sent,
 				 MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
@@ -129,10 +147,10 @@ static void flush(struct conn *c)
 		c->stalled_ns = 0;
 	}
 	if (!unsent(c)) {
-		buf_clear(c->out, REPLY_ROOM);
+		buf_clear(&c->out, REPLY_ROOM);
 		c->sent = 0;
 	} else if (c->sent >= REPLY_ROOM && c->sent >= unsent(c)) {
-		buf_consume(c->out, c->sent);
+		buf_consume(&c->out, c->sent);
 		c->reply.start -= c->sent;
 		c->sent = 0;
 	}
@@ -144,7 +162,7 @@ static void flush(struct conn *c)
 
 static size_t unread(const struct conn *c)
 {
-	return c->in->len - c->at;
+	return c->in.len - c->at;
 }
 
 /* Once for each turn, not for each request; and never under a running one, whose words lie there. */
@@ -152,7 +170,7 @@ static void compact_input(struct conn *c)
 {
 	if (c->reply.deferred || c->reply.batch.open || !c->at)
 		return;
-	buf_consume(c->in, c->at);
+	buf_consume(&c->in, c->at);
 	c->at = 0;
 }
 
@@ -166,13 +184,13 @@ static void advance(struct conn *c)
 		c->taken = unread(c);
 	}
 	c->at += c->taken;
-	if (c->reply.close)
+	if (c->reply.close || c->refused)
 		c->state = CONN_CLOSING;
 }
 
 static void begin_reply(struct conn *c)
 {
-	c->reply = (struct reply){ .out = c->out, .batch = c->reply.batch };
+	c->reply = (struct reply){ .out = &c->out, .batch = c->reply.batch };
 }
 
 static void finish_request(struct conn *c)
@@ -188,7 +206,7 @@ static void finish_request(struct conn *c)
 static void refuse(struct conn *c, int code, const char *why)
 {
 	begin_reply(c);
-	c->reply.ops = wire_for(c->in->data[c->at])->ops;
+	c->reply.ops = wire_for(c->in.data[c->at])->ops;
 	reply_fault(&c->reply, code, "%s", why);
 	c->reply.ops->end(&c->reply);
 }
@@ -198,15 +216,15 @@ static void refuse_long(struct conn *c)
 {
 	refuse(c, 400, "the request is longer than 65536 bytes");
 	c->discarding = true;
-	c->at = c->in->len;
+	c->at = c->in.len;
 }
 
 static bool discard_line(struct conn *c)
 {
-	size_t line = wire_line(c->in->data + c->at, unread(c), false);
+	size_t line = wire_line(c->in.data + c->at, unread(c), false);
 
 	c->discarding = !line;
-	c->at = line ? c->at + line : c->in->len;
+	c->at = line ? c->at + line : c->in.len;
 	return !c->discarding;
 }
 
@@ -222,14 +240,14 @@ static bool skip_packet(struct conn *c)
 
 static void skip_blanks(struct conn *c)
 {
-	while (unread(c) && c->in->data[c->at] && strchr(" \t\r\n", c->in->data[c->at]))
+	while (unread(c) && c->in.data[c->at] && strchr(" \t\r\n", c->in.data[c->at]))
 		c->at++;
 }
 
 /* Reads the next request off the input, or off the batch that is open. False when there is none yet. */
 static bool take_request(struct conn *c)
 {
-	const struct wire *wire = wire_for(c->in->data[c->at]);
+	const struct wire *wire = wire_for(c->in.data[c->at]);
 
 	begin_reply(c);
 	c->call = (struct rpc_call){ .pid = c->pid, .uid = c->uid };
@@ -237,10 +255,29 @@ static bool take_request(struct conn *c)
 		wire->next(&c->call, &c->reply);
 		return true;
 	}
-	c->taken = wire->take(c->in->data + c->at, unread(c), c->eof, &c->call, &c->reply);
+	c->taken = wire->take(c->in.data + c->at, unread(c), c->eof, &c->call, &c->reply);
 	if (!c->taken && unread(c) >= WIRE_REQUEST_MAX)
 		refuse_long(c);
 	return c->taken != 0;
+}
+
+/* An ordinary place may have become free since it came. */
+static bool may_run(struct conn *c)
+{
+	if (c->place == CONN_TOO_MANY && ordinary_count < CONN_ORDINARY_MAX) {
+		leave_place(c);
+		c->place = CONN_ORDINARY;
+		ordinary_count++;
+	}
+	return c->place == CONN_ORDINARY || command_takes_back(c->call.method);
+}
+
+/* As the answer to this request, in its format and with its id. */
+static void refuse_on_reserved(struct conn *c)
+{
+	c->refused = true;
+	reply_fault(&c->reply, 503, "%s (only commands that take back are served now, as mt.reset)",
+		    refusals[c->place]);
 }
 
 /* Runs the next request. False when there is none yet, or the one begun takes longer. */
@@ -252,18 +289,17 @@ static bool serve_one(struct conn *c)
 		skip_blanks(c);
 	if (!unread(c))
 		return false;
-	if (c->over_limit) {
-		refuse(c, 503, "too many connections, 64 are open");
-		c->state = CONN_CLOSING;
-		return false;
-	}
 	if (!take_request(c))
 		return false;
+	c->heard_ns = clock_ns();
 	if (!c->call.method) {
 		advance(c);
 		return true;
 	}
-	command_run(&c->call, &c->reply);
+	if (may_run(c))
+		command_run(&c->call, &c->reply);
+	else
+		refuse_on_reserved(c);
 	if (c->reply.deferred)
 		return false;
 	finish_request(c);
@@ -280,7 +316,7 @@ static bool has_room(const struct conn *c)
    short one. */
 static size_t work_of(const struct conn *c, size_t out_before)
 {
-	size_t written = c->out->len > out_before ? c->out->len - out_before : 0;
+	size_t written = c->out.len > out_before ? c->out.len - out_before : 0;
 
 	return SERVE_STEP_BYTES + SERVE_WEIGHT * (c->taken + written);
 }
@@ -298,7 +334,7 @@ unsigned conn_serve(struct conn *c, uint64_t ns)
 		return 0;
 	}
 	while (more && has_room(c)) {
-		before = c->out->len;
+		before = c->out.len;
 		more = serve_one(c);
 		served += more;
 		if (slice_over(&turn, work_of(c, before)))
@@ -364,11 +400,11 @@ struct job *reply_defer(struct reply *r, void (*answer)(struct reply *r))
 
 void conn_receive(struct conn *c)
 {
-	size_t room = WIRE_REQUEST_MAX - c->in->len;
-	ssize_t n = room ? kernel_recv(c->fd, c->in->data + c->in->len, room, MSG_DONTWAIT) : 0;
+	size_t room = WIRE_REQUEST_MAX - c->in.len;
+	ssize_t n = room ? kernel_recv(c->fd, c->in.data + c->in.len, room, MSG_DONTWAIT) : 0;
 
 	if (n > 0)
-		c->in->len += (size_t)n;
+		c->in.len += (size_t)n;
 	else if (room && n == 0)
 		c->eof = true;
 	else if (n < 0 && errno != EAGAIN && errno != EINTR)
@@ -381,7 +417,7 @@ short conn_events(const struct conn *c)
 
 	if (sendable(c) > c->sent)
 		events |= POLLOUT;
-	if (c->state == CONN_OPEN && !c->eof && !c->reply.deferred && c->in->len < WIRE_REQUEST_MAX &&
+	if (c->state == CONN_OPEN && !c->eof && !c->reply.deferred && c->in.len < WIRE_REQUEST_MAX &&
 	    unsent(c) < REPLIES_MAX)
 		events |= POLLIN;
 	return events;

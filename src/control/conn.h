@@ -14,37 +14,41 @@
 
 enum conn_state { CONN_FREE, CONN_OPEN, CONN_CLOSING, CONN_GONE };
 
-/* Where its requests and replies are. */
-struct conn_room {
-	struct buf in, out;
-};
+/* An ordinary place, or a reserved one and why: see places.h. */
+enum conn_place { CONN_ORDINARY, CONN_TOO_MANY, CONN_NO_MEMORY, CONN_NO_DESCRIPTOR };
 
-/* Zeroed it is free, and costs no memory. */
+#define CONN_ORDINARY_MAX 64
+
 struct conn {
 	enum conn_state state; /* closing: what is in `out` still goes; gone: a job has to end */
+	enum conn_place place;
 	int fd;
-	bool over_limit; /* is told so, and closed */
+	bool refused; /* on a reserved place: is closed after this reply */
 	bool eof;
 	bool discarding; /* the rest of a line that was too long */
 	size_t skip;     /* bytes to come of a packet that was too long */
 	bool unfinished; /* `in` may hold more requests than were served in a turn */
-	struct buf *in, *out;
+	struct buf in, out;
 	size_t at;    /* of `in`: where the next request begins, or the one that is running */
 	size_t taken; /* by the one that is running */
 	size_t sent;  /* of `out` */
 	uint64_t stalled_ns; /* since when the client has taken nothing; 0: it does */
+	uint64_t heard_ns; /* when it came, or its last request was read */
 	pid_t pid;
 	uid_t uid;
 	struct reply reply;
 	struct rpc_call call;
 };
 
-/* Maps room for requests and replies, so that they work when the system has no more memory. 0 or
-   -ENOMEM; harmless when it has been called before. */
-int conn_reserve(struct conn_room *room);
+/* A free connection, whose requests come to `room`, WIRE_REQUEST_MAX + 1 bytes. Maps room for its replies, so that short
+   ones work when the system has no more memory. 0 or -ENOMEM. */
+int conn_reserve(struct conn *c, char *room, size_t bytes);
 
-/* Takes the accepted socket over. `room` stays with it until it is free again. */
-void conn_open(struct conn *c, struct conn_room *room, int fd, pid_t pid, uid_t uid, bool over_limit);
+/* Gives back what conn_reserve has mapped. */
+void conn_end(struct conn *c);
+
+/* Takes the accepted socket over. */
+void conn_open(struct conn *c, int fd, pid_t pid, uid_t uid, enum conn_place place);
 
 /* In a forked child, where the socket is the parent's: free again, nothing is closed. */
 void conn_forget(struct conn *c);
@@ -71,8 +75,9 @@ uint64_t conn_patience_ns(const struct conn *c);
 /* Tells how far its long command is, where the client asked for it, ten times a second. */
 void conn_tell_progress(struct conn *c, uint64_t now_ns);
 
-/* Connections within the limit, and how many of all have ever been closed. */
+/* Connections on ordinary and on reserved places, and how many of all have ever been closed. */
 unsigned conn_count(void);
+unsigned conn_reserved_count(void);
 uint64_t conn_closed(void);
 
 #endif

@@ -11,47 +11,40 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/large_state.h"
 #include "base/kernel.h"
 #include "control/access.h"
-#include "control/conn.h"
+#include "control/places.h"
 
 #define SERVE_NS (NS_PER_MS / 2) /* a turn of all connections */
 #define REST_NS NS_PER_S
 #define IN_A_ROW_NS (200 * NS_PER_US)
 #define LINGER_NS (50 * NS_PER_US)
 
-/* Connections beyond the limit are told so, if there is room to. */
-#define REFUSED_AT_ONCE 8
-#define SLOTS (SERVER_CONNECTIONS + REFUSED_AT_ONCE)
-
-static LARGE_STATE struct conn conns[SLOTS];
-static LARGE_STATE struct conn_room rooms[SLOTS]; /* apart, so that connections not yet used stay out of memory */
 static int listener = -1;
 static uint64_t rest_until_ns;  /* accept found no descriptor */
 static uint64_t rest_from_closed; /* as many connections had been closed then */
 static uint64_t last_request_ns, linger_until_ns;
 
 /* The listener, if it may be connected to; the connections; at the end what else wakes us. */
-#define POLLED_MAX (1 + SLOTS + SERVER_OTHERS)
+#define POLLED_MAX (1 + PLACES_MAX + SERVER_OTHERS)
 static struct pollfd polled[POLLED_MAX];
 static struct conn *polled_conn[POLLED_MAX];
 static unsigned polled_count;
 
 int server_start(int fd)
 {
-	for (unsigned i = 0; i < SLOTS; i++)
-		if (conn_reserve(&rooms[i]) < 0)
-			return -ENOMEM;
+	if (places_start() < 0)
+		return -ENOMEM;
 	listener = fd;
 	return 0;
 }
 
 void server_stop(void)
 {
-	for (unsigned i = 0; i < SLOTS; i++)
-		if (conns[i].state == CONN_OPEN || conns[i].state == CONN_CLOSING)
-			conn_hang_up(&conns[i]);
+	for (unsigned i = 0; i < PLACES_MAX; i++)
+		if (places_at(i))
+			conn_hang_up(places_at(i));
+	places_tidy();
 	if (listener >= 0)
 		kernel_close(listener);
 	listener = -1;
@@ -60,8 +53,7 @@ void server_stop(void)
 
 void server_forget(void)
 {
-	for (unsigned i = 0; i < SLOTS; i++)
-		conn_forget(&conns[i]);
+	places_forget();
 	listener = -1;
 	rest_until_ns = 0;
 	polled_count = 0;
@@ -76,42 +68,46 @@ void server_tell_progress(void)
 {
 	uint64_t now = clock_ns();
 
-	for (unsigned i = 0; i < SLOTS; i++)
-		conn_tell_progress(&conns[i], now);
+	for (unsigned i = 0; i < PLACES_MAX; i++)
+		if (places_at(i))
+			conn_tell_progress(places_at(i), now);
+	places_tidy(); /* the job of a client that has gone may have been the last to need its place */
 }
 
-static struct conn *free_slot(void)
+static uint64_t earlier(uint64_t a, uint64_t b)
 {
-	for (unsigned i = 0; i < SLOTS; i++)
-		if (conns[i].state == CONN_FREE)
-			return &conns[i];
-	return NULL;
+	return a < b ? a : b;
+}
+
+/* Else poll would wake us again at once, for ever. */
+static void rest(uint64_t until_ns)
+{
+	rest_until_ns = until_ns;
+	rest_from_closed = conn_closed();
 }
 
 static void accept_one(void)
 {
-	struct conn *c = free_slot();
+	uint64_t now = clock_ns(), again_ns = CLOCK_NEVER;
+	struct conn *vacant = places_vacant(now, &again_ns);
 	struct ucred peer;
-	int fd = kernel_accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd;
 
+	if (!vacant) {
+		rest(earlier(again_ns, now + REST_NS));
+		return;
+	}
+	fd = kernel_accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
-		/* Else poll would wake us again at once, for ever. */
-		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-			rest_until_ns = clock_ns() + REST_NS;
-			rest_from_closed = conn_closed();
-		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+			rest(now + REST_NS);
 		return;
 	}
 	if (!access_begins(fd, &peer)) {
 		kernel_close(fd);
 		return;
 	}
-	conn_open(c, &rooms[c - conns], fd, peer.pid, peer.uid, conn_count() >= SERVER_CONNECTIONS);
-}
-
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
+	places_take(vacant, fd, peer.pid, peer.uid, false);
 }
 
 static void add_polled(int fd, short events, struct conn *c)
@@ -223,12 +219,14 @@ unsigned server_wait(uint64_t deadline_ns, const int others[SERVER_OTHERS])
 	polled_count = 0;
 	if (is_resting(now))
 		deadline_ns = earlier(deadline_ns, rest_until_ns);
-	else if (listener >= 0 && free_slot())
+	else if (listener >= 0 && places_free_ns() <= now)
 		add_polled(listener, POLLIN, NULL);
-	for (unsigned i = 0; i < SLOTS; i++) {
-		struct conn *c = &conns[i];
+	else if (listener >= 0)
+		deadline_ns = earlier(deadline_ns, places_free_ns());
+	for (unsigned i = 0; i < PLACES_MAX; i++) {
+		struct conn *c = places_at(i);
 
-		if (c->state != CONN_OPEN && c->state != CONN_CLOSING)
+		if (!c)
 			continue;
 		add_polled(c->fd, conn_events(c), c);
 		if (conn_is_ready(c))
@@ -321,5 +319,6 @@ void server_handle(void)
 	serve_those(true, &turn);
 	if (newcomer_came())
 		accept_one(); /* last: who has left has made room */
+	places_tidy();
 	polled_count = 0;
 }

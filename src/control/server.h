@@ -6,10 +6,7 @@
 
 #include <stdint.h>
 
-#define SERVER_CONNECTIONS 64
-
-/* Takes over a listening, non-blocking socket. Maps room for requests and replies once, so that
-   they work when the system has no more memory for us. 0 or -ENOMEM. */
+/* Takes over a listening, non-blocking socket. 0, or -ENOMEM where places.h has no memory. */
 int server_start(int listener);
 
 /* Waits for the clients, until `deadline_ns`, or for one of `others` (-1: none) to become readable; outside the
