@@ -8,7 +8,7 @@ import os
 import subprocess
 import tempfile
 
-from harness import BUILD, MIB, Client, Place, Program, equal, fact, need, run_facts
+from harness import BUILD, MIB, Client, Place, Program, equal, fact, need, run_facts, wait_for
 
 VERSION_1, VERSION_2 = "/sys/fs/cgroup/memory", "/sys/fs/cgroup"
 LIMIT = 128 * MIB
@@ -66,6 +66,27 @@ def what_would_not_fit_is_refused_with_the_groups_figures():
             assert LIMIT * 3 // 4 < held < LIMIT, held
             client.call("mt.mem_test_destroy", leak)
             equal(client.call("mt.mem_used"), 0)
+
+
+@fact
+def a_percentage_is_of_the_groups_limit():
+    with Group() as group, Place() as place:
+        with group.run(["sleep", "1000"], env=place.environment(max_bytes="75%", min_available_percent=0)) as host, \
+                Client(place.wait_socket(host.pid)) as client:
+            equal(client.call("cfg.get", "malloc_test", "max_bytes"), LIMIT * 3 // 4)
+            equal(client.ask("mt.mem_alloc 25%"), "200 OK")
+            equal(client.call("mt.mem_used"), LIMIT // 4)
+            client.call("mt.mem_alloc", size="12.5%")
+            equal(client.call("mt.mem_used"), LIMIT // 4 + LIMIT // 8)
+            equal(client.call("mt.mem_free", "12.5%"), LIMIT // 8)
+            code, text = client.refusal("mt.mem_alloc", "70%")
+            assert code == 400 and f"{LIMIT * 7 // 10} bytes asked" in text, text
+            leak = client.call("mt.leak_start", limit="50%", time="1s")
+            equal(client.call("mt.mem_test_list", leak)[0]["total"], LIMIT // 2)
+            wait_for(lambda: client.call("mt.mem_test_list", leak)[0]["held"] == LIMIT // 2, "the ramp's top")
+            client.call("cfg.set_now_string", "malloc_test", "max_bytes", "12.5%")
+            equal(client.call("cfg.get", "malloc_test", "max_bytes"), LIMIT // 8)
+            equal(client.call("mt.reset"), LIMIT // 4 + LIMIT // 2)
 
 
 @fact
@@ -144,6 +165,8 @@ def the_tightest_limit_of_version_2_counts_up_the_ancestors():
             assert f"cgroup /{name} has {88 * MIB} of {LIMIT} available" in text, text
             client.call("mt.mem_alloc", 81 * MIB)
             equal(client.call("mt.reset"), 81 * MIB)
+            client.call("mt.mem_alloc", "50%")
+            equal(client.call("mt.mem_used"), LIMIT // 2, "of the parent's limit")
 
 
 if __name__ == "__main__":

@@ -208,6 +208,13 @@ FAULTS = [
     ("cfg.set_now_int malloc_test nothing 1", "400 - setting 'nothing' not found"),
     ("cfg.set_now_int malloc_test check_content 2", "400 - bad value '2' for check_content"),
     ("mt.leak_start 1m 2m 64k rate 1000 mmap", BAD_TIMES + ": only shape=exp has a period (accepted: 0, or none)"),
+    ("mt.leak_start", MISSING % 0 + ": rate is missing"),
+    ("mt.leak_start limit=1m", MISSING % 0 + ": rate is missing"),
+    ("mt.leak_start time=1m", MISSING % 0 + ": rate is missing"),
+    ("mt.leak_start limit=1m time=0", BAD_TIMES + ": time 0"),
+    ("mt.mem_alloc 101%", NO_INTEGER % 0 + ": size '101%' is more than all of the memory"),
+    ("mt.mem_alloc 25% k", "400 - error at parameter 0: size '25%' is a percentage and takes no unit"),
+    ("mt.mem_alloc 1Gix", NO_INTEGER % 0),
     ("mt.leak_start rat=1m", NO_INTEGER % 0 + ": rate 'rat=1m'"),
     ("mt.mem_alloc size=1 size=2", "400 - argument given twice: 'size'"),
     ("mt.nothing", "500 - command mt.nothing not found"),
@@ -231,6 +238,42 @@ def each_leak_can_be_asked_for_by_place_or_by_name():
             equal(line(kamcmd("mt.mem_test_list"), "ID"), [5, 4, 3, 1])
             equal(kamcmd("mt.mem_test_list unit=k id=3").count("total        : 2048\n"), 1)
             equal(kamcmd("mt.mem_test_destroy_all"), "")
+
+
+@fact
+def binary_units_percentages_and_ramps_are_understood():
+    with each_host() as hosts:
+        for _, _, kamcmd in hosts:
+            equal(kamcmd("mt.mem_alloc 1Mi"), "")
+            equal(kamcmd("mt.mem_alloc size=1.5MiB"), "")
+            equal(kamcmd("mt.mem_free"), f"{5 * MIB // 2}\n")
+            equal(kamcmd("cfg.set_now_string malloc_test max_bytes 100%"), "")
+            whole = int(kamcmd("cfg.get malloc_test max_bytes"))
+            equal(kamcmd("mt.mem_alloc 0.01%"), "")
+            equal(kamcmd("mt.mem_used"), f"{whole // 10000}\n")
+            equal(kamcmd("mt.leak_start limit=1Mi time=1s kind=mmap"), "1\n")
+            equal(kamcmd("mt.leak_start limit=12.5% time=100h"), "2\n")
+            equal(line(kamcmd("mt.mem_test_list"), "total"), [whole // 8, MIB])
+            equal(re.findall(r"shape *: (\w+)", kamcmd("mt.mem_test_list")), ["ramp", "ramp"])
+            wait_for(lambda: line(kamcmd("mt.mem_test_list 1"), "held") == [MIB], "the ramp's top")
+            equal(re.findall(r"state *: (\w+)", kamcmd("mt.mem_test_list 1")), ["running"])
+            assert int(kamcmd("mt.reset")) >= MIB + whole // 10000
+
+
+@fact
+def beside_sixty_four_idle_connections_a_reset_is_served_and_all_else_refused_with_its_cookie():
+    with each_host() as hosts:
+        for _, _, kamcmd in hosts:
+            idle = [Client(kamcmd.control) for _ in range(64)]
+            equal(idle[-1].ask("mt.mem_alloc 1000"), "200 OK")
+            for typed in ("mt.mem_used", "mt.mem_alloc 1", "mt.nothing", "m" * 300):
+                equal(kamcmd(typed), "error: 503 - too many connections, 64 are open (only commands that take back are "
+                                     "served now, as mt.reset)\n")
+            equal(kamcmd("mt.reset"), "1000\n")
+            equal(kamcmd("mt.mem_test_destroy_all"), "")
+            for client in idle:
+                equal(client.ask("mt.mem_used"), "200 OK\n0")
+                client.socket.close()
 
 
 @fact

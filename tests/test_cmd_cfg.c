@@ -34,7 +34,7 @@ START_TEST(bad_values_are_refused_with_what_is_accepted)
 				  "400 bad value '101' for min_available_percent");
 	recorder_expect("cfg.set_now_int malloc_test max_bytes 10x",
 			"400 bad value '10x' for max_bytes (accepted: a whole number of bytes, or with "
-			"a unit as in 10k, 1.5g, 64KiB)");
+			"a unit as in 10k, 1.5g, 64KiB, 1Gi, or a share of the memory above 0% and up to 100%)");
 	recorder_expect("cfg.set_now_string malloc_test log relative",
 			"400 bad value 'relative' for log (accepted: an absolute path, or nothing)");
 	recorder_expect("cfg.set_now_string malloc_test log /nonexistent/log",

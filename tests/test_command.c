@@ -20,7 +20,7 @@ START_TEST(refusals_begin_like_the_originals)
 		{ "mt.mem_alloc abc",
 		  "400 error at parameter 0: expected integer type but record doesn't match type: "
 		  "size 'abc' is not of that form (accepted: a whole number of bytes, or with a unit "
-		  "as in 10k, 1.5g, 64KiB)" },
+		  "as in 10k, 1.5g, 64KiB, 1Gi, or a share of the memory above 0% and up to 100%)" },
 		{ "mt.mem_alloc -1",
 		  "400 error at parameter 0: expected integer type but record doesn't match type: "
 		  "size '-1' is negative (" },

@@ -79,7 +79,8 @@ START_TEST(forms_say_what_is_accepted)
 	ck_assert_str_eq(setting_forms(setting_find("touch"), forms), "a whole number, 0 to 1");
 	ck_assert_str_eq(setting_forms(setting_find("seed"), forms), "a whole number");
 	ck_assert_str_eq(setting_forms(setting_find("max_bytes"), forms),
-			 "a whole number of bytes, or with a unit as in 10k, 1.5g, 64KiB");
+			 "a whole number of bytes, or with a unit as in 10k, 1.5g, 64KiB, 1Gi, "
+			 "or a share of the memory above 0% and up to 100%");
 	ck_assert_str_eq(setting_forms(setting_find("log"), forms), "an absolute path, or nothing");
 	ck_assert_ptr_null(setting_find("nothing"));
 }

@@ -64,6 +64,24 @@ static const struct form sizes[] = {
 	{ "10bb", 0, -EINVAL, 0 },
 	{ "10kk", 0, -EINVAL, 0 },
 	{ "10kilobytes", 0, -EINVAL, 0 },
+	{ "1Ki", 0, 0, K },
+	{ "1KI", 30, 0, K },
+	{ "1kib", 0, 0, K },
+	{ "1Mi", 0, 0, K * K },
+	{ "1MiB", 0, 0, K * K },
+	{ "1Gi", 0, 0, K * K * K },
+	{ "1GiB", 0, 0, K * K * K },
+	{ "1.5gi", 0, 0, K * K * K / 2 * 3 },
+	{ "1Ti", 0, 0, K * K * K * K },
+	{ "1TiB", 0, 0, K * K * K * K },
+	{ "16777216Ti", 0, -ERANGE, 0 },
+	{ "1i", 0, -EINVAL, 0 },
+	{ "1iB", 0, -EINVAL, 0 },
+	{ "1bi", 0, -EINVAL, 0 },
+	{ "1Gii", 0, -EINVAL, 0 },
+	{ "1Gb i", 0, -EINVAL, 0 },
+	{ "1 Gi", 0, -EINVAL, 0 },
+	{ "25%", 0, -EINVAL, 0 },
 	{ "10kibb", 0, -EINVAL, 0 },
 };
 
@@ -101,6 +119,32 @@ static const struct form numbers[] = {
 	{ "", 0, -EINVAL, 0 },
 };
 
+static const struct form percentages[] = {
+	{ "25%", 0, 0, 25000000 },
+	{ "12.5%", 0, 0, 12500000 },
+	{ "100%", 0, 0, 100000000 },
+	{ "100.0%", 0, 0, 100000000 },
+	{ "0.000001%", 0, 0, 1 },
+	{ "99.9999999%", 0, 0, 99999999 },
+	{ "100.000000001%", 0, -EDOM, 0 },
+	{ "101%", 0, -EDOM, 0 },
+	{ "99999999999999999999%", 0, -EDOM, 0 },
+	{ "0%", 0, -EINVAL, 0 },
+	{ "0.0000001%", 0, -EINVAL, 0 },
+	{ "%", 0, -EINVAL, 0 },
+	{ "", 0, -EINVAL, 0 },
+	{ "25", 0, -EINVAL, 0 },
+	{ "25%%", 0, -EINVAL, 0 },
+	{ "25k%", 0, -EINVAL, 0 },
+	{ "25%k", 0, -EINVAL, 0 },
+	{ "25 %", 0, -EINVAL, 0 },
+	{ "-25%", 0, -EINVAL, 0 },
+	{ "1e1%", 0, -EINVAL, 0 },
+	{ ".5%", 0, -EINVAL, 0 },
+	{ "1.%", 0, -EINVAL, 0 },
+	{ "nan%", 0, -EINVAL, 0 },
+};
+
 static void check_form(const struct form *f, int rc, uint64_t value)
 {
 	ck_assert_msg(rc == f->rc, "'%s' shift %d: %d instead of %d", f->text, f->shift, rc, f->rc);
@@ -115,6 +159,17 @@ START_TEST(sizes_are_read_in_every_form_and_nothing_else)
 		int rc = units_parse_size(sizes[i].text, sizes[i].shift, &value);
 
 		check_form(&sizes[i], rc, value);
+	}
+}
+END_TEST
+
+START_TEST(percentages_are_above_0_and_up_to_100)
+{
+	for (size_t i = 0; i < COUNT(percentages); i++) {
+		uint64_t value = UNTOUCHED;
+		int rc = units_parse_percent(percentages[i].text, &value);
+
+		check_form(&percentages[i], rc, value);
 	}
 }
 END_TEST
@@ -183,5 +238,6 @@ START_TEST(bytes_are_shown_rounded_down_to_a_tenth)
 END_TEST
 
 UNIT_SUITE(units, sizes_are_read_in_every_form_and_nothing_else,
+	   percentages_are_above_0_and_up_to_100,
 	   times_are_milliseconds_unless_they_say_otherwise, numbers_are_plain_digits,
 	   first_letter_decides_a_unit_word, bytes_are_shown_rounded_down_to_a_tenth)

@@ -78,7 +78,7 @@ static int suffix_shift(const char *suffix)
 	if (shift < 0)
 		return -1;
 	suffix++;
-	if (!*suffix || (shift > 0 && (!strcasecmp(suffix, "b") || !strcasecmp(suffix, "ib"))))
+	if (!*suffix || (shift > 0 && (!strcasecmp(suffix, "b") || !strcasecmp(suffix, "i") || !strcasecmp(suffix, "ib"))))
 		return shift;
 	return -1;
 }
@@ -93,6 +93,25 @@ int units_parse_size(const char *text, int shift, uint64_t *bytes)
 	if (*d.rest && (shift = suffix_shift(d.rest)) < 0)
 		return -EINVAL;
 	return scale(&d, UINT64_C(1) << shift, bytes);
+}
+
+int units_parse_percent(const char *text, uint64_t *millionths)
+{
+	struct decimal d;
+	uint64_t value;
+	int rc = parse_decimal(text, &d);
+
+	if (rc == -EINVAL || (rc == 0 && strcmp(d.rest, "%") != 0))
+		return -EINVAL;
+	if (rc || d.whole > 100)
+		return -EDOM;
+	value = d.whole * UNITS_PERCENT + d.billionths / (FRACTION_ONE / UNITS_PERCENT);
+	if (d.whole == 100 && d.billionths)
+		return -EDOM;
+	if (value == 0)
+		return -EINVAL;
+	*millionths = value;
+	return 0;
 }
 
 int units_parse_ms(const char *text, uint64_t *ms)

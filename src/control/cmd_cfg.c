@@ -60,8 +60,11 @@ static void set(const struct setting *s, const char *value, struct reply *r)
 	char forms[SETTING_FORMS_MAX];
 	int rc = setting_set(s, value);
 
-	if (rc == -EINVAL || rc == -ERANGE)
+	if (rc == -EINVAL || rc == -ERANGE || rc == -EDOM)
 		reply_fault(r, 400, "bad value '%.100s' for %s (accepted: %s)", value, s->name,
+			    setting_forms(s, forms));
+	else if (rc == -ENODATA)
+		reply_fault(r, 400, "%s '%.100s': this process cannot read the size of the memory (accepted: %s)", s->name, value,
 			    setting_forms(s, forms));
 	else if (rc)
 		reply_fault(r, 400, "%s '%.100s': %s", s->name, value, strerror(-rc));

@@ -13,6 +13,7 @@
 #include "base/units.h"
 #include "base/word.h"
 #include "control/cmd.h"
+#include "control/size.h"
 #include "control/stop.h"
 
 #define COMMAND(method, handler, signature, flags, help) \
@@ -44,7 +45,7 @@ enum arg_type { ARG_SIZE, ARG_UNIT, ARG_MS, ARG_NUMBER, ARG_TEXT, ARG_CHOICE };
 static const struct {
 	const char *name, *original, *forms;
 } types[] = {
-	[ARG_SIZE] = { "size", "integer", UNITS_SIZE_FORMS },
+	[ARG_SIZE] = { "size", "integer", SIZE_FORMS },
 	[ARG_UNIT] = { "unit", "string", UNITS_ACCEPTED },
 	[ARG_MS] = { "ms", "integer", UNITS_TIME_FORMS },
 	[ARG_NUMBER] = { "number", "integer", "a whole number" },
@@ -233,10 +234,21 @@ static bool convert_unit(struct binding *b, unsigned at)
 	const struct rpc_arg *arg = b->given[at];
 
 	b->args->shift = arg->kind == RPC_WORD ? units_shift(arg->text) : -1;
+	b->args->unit = arg->text;
 	if (b->args->shift >= 0)
 		return true;
 	reply_fault(b->reply, 500, "bad param use b|k|m|g: '%.100s' is no unit (accepted: %s)",
 		    arg->text, UNITS_ACCEPTED);
+	return false;
+}
+
+/* What would the unit be of? Other sizes beside it can have units of their own. */
+static bool refuse_unit(struct binding *b, unsigned at)
+{
+	reply_fault(b->reply, 400,
+		    "error at parameter %u: %s '%.100s' is a percentage and takes no unit, but unit is '%.100s' (accepted: "
+		    "no unit, and other sizes as in 10k)",
+		    at, b->params[at].shown.name, b->given[at]->text, b->args->unit);
 	return false;
 }
 
@@ -249,7 +261,9 @@ static bool convert_number(struct binding *b, unsigned at)
 	if (arg->kind == RPC_NUMBER || arg->kind == RPC_WORD) {
 		switch (b->params[at].type) {
 		case ARG_SIZE:
-			rc = units_parse_size(arg->text, b->args->shift, number);
+			rc = size_parse(arg->text, b->args->shift, number);
+			if (rc == 0 && b->args->unit && size_is_percent(arg->text))
+				return refuse_unit(b, at);
 			break;
 		case ARG_MS:
 			rc = units_parse_ms(arg->text, number);
@@ -263,6 +277,10 @@ static bool convert_number(struct binding *b, unsigned at)
 		return true;
 	if (rc == -ERANGE)
 		fault_type(b, at, "is larger than 64 bits hold");
+	else if (rc == -EDOM)
+		fault_type(b, at, "is more than all of the memory");
+	else if (rc == -ENODATA)
+		fault_type(b, at, "cannot be told, as this process cannot read the size of the memory");
 	else if (arg->text[0] == '-')
 		fault_type(b, at, "is negative");
 	else

@@ -18,7 +18,8 @@ struct arg_value {
 struct args {
 	struct arg_value values[RPC_ARGS_MAX];
 	unsigned count;
-	int shift; /* of the unit argument; 0 without one */
+	const char *unit; /* the unit argument; NULL without one */
+	int shift;        /* what it stands for; 0 without one */
 };
 
 /* By the name in the signature. One that is not in it, which a test looks for, reads as not given. */

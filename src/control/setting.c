@@ -13,6 +13,7 @@
 #include "base/prng.h"
 #include "base/units.h"
 #include "control/fork.h"
+#include "control/size.h"
 #include "inject/budget.h"
 #include "inject/bulk.h"
 #include "inject/content.h"
@@ -93,7 +94,7 @@ const char *setting_text(const struct setting *s)
 
 char *setting_forms(const struct setting *s, char forms[SETTING_FORMS_MAX])
 {
-	const char *what = s->type == SETTING_SIZE ? UNITS_SIZE_FORMS : "a whole number";
+	const char *what = s->type == SETTING_SIZE ? SIZE_FORMS : "a whole number";
 
 	if (s->type == SETTING_TEXT)
 		snprintf(forms, SETTING_FORMS_MAX, "an absolute path, or nothing");
@@ -126,7 +127,7 @@ static int parse(const struct setting *s, const char *text, uint64_t *value)
 
 	if (s->type == SETTING_CHOICE)
 		return parse_choice(s, text, value);
-	rc = s->type == SETTING_SIZE ? units_parse_size(text, 0, value) :
+	rc = s->type == SETTING_SIZE ? size_parse(text, 0, value) :
 				       units_parse_number(text, value);
 
 	if (rc == 0 && (*value < s->least || *value > s->most))
@@ -173,7 +174,7 @@ int setting_set(const struct setting *s, const char *text)
 
 #define COMPLAINTS_MAX 8
 
-static char complaints[COMPLAINTS_MAX][256];
+static char complaints[COMPLAINTS_MAX][SETTING_FORMS_MAX + 144];
 static unsigned complaint_count;
 
 const char *setting_complaint(unsigned index)

@@ -39,7 +39,7 @@ const char *setting_text(const struct setting *s);
 int setting_set(const struct setting *s, const char *text);
 
 /* "a whole number, 0 to 100" */
-#define SETTING_FORMS_MAX 96
+#define SETTING_FORMS_MAX 192
 char *setting_forms(const struct setting *s, char forms[SETTING_FORMS_MAX]);
 
 /* Takes the initial values from MTPRELOAD_* and from the table. Host's thread, once. */

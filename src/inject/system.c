@@ -58,10 +58,23 @@ uint64_t system_spare(const struct headroom *h, unsigned keep_percent)
 	return h->available_bytes > keep ? h->available_bytes - keep : 0;
 }
 
-static void consider(const struct headroom *h, unsigned keep_percent, struct headroom *tightest)
+static uint64_t total_of(const struct headroom *h, unsigned unused)
 {
-	if (system_spare(h, keep_percent) < system_spare(tightest, keep_percent))
-		*tightest = *h;
+	(void)unused;
+	return h->total_bytes;
+}
+
+/* What is looked for: of which the measure is least. */
+struct search {
+	uint64_t (*measure)(const struct headroom *h, unsigned keep_percent);
+	unsigned keep_percent;
+	struct headroom *tightest;
+};
+
+static void consider(const struct search *s, const struct headroom *h)
+{
+	if (s->measure(h, s->keep_percent) < s->measure(s->tightest, s->keep_percent))
+		*s->tightest = *h;
 }
 
 /* The names of one cgroup version's files and keys. */
@@ -103,8 +116,7 @@ static bool read_group(const struct cgroup_files *f, const char *group, struct h
 }
 
 /* The group and all its ancestors, the root included (which in a container is a group too). */
-static void consider_groups(const struct cgroup_files *f, char *group, unsigned keep_percent,
-			    struct headroom *tightest)
+static void consider_groups(const struct search *s, const struct cgroup_files *f, char *group)
 {
 	struct headroom h;
 	char *slash;
@@ -113,7 +125,7 @@ static void consider_groups(const struct cgroup_files *f, char *group, unsigned 
 		if (strcmp(group, "/") == 0)
 			*group = '\0';
 		if (read_group(f, group, &h))
-			consider(&h, keep_percent, tightest);
+			consider(s, &h);
 		slash = strrchr(group, '/');
 		if (!slash)
 			return;
@@ -165,20 +177,30 @@ static int read_machine(struct headroom *h)
 	return rc;
 }
 
-int system_headroom(unsigned keep_percent, struct headroom *tightest)
+static int find_tightest(const struct search *s)
 {
-	int saved = errno, rc = read_machine(tightest);
+	int saved = errno, rc = read_machine(s->tightest);
 	struct groups groups;
 
 	if (rc == 0) {
 		find_groups(&groups);
 		if (groups.version1[0])
-			consider_groups(&version1, groups.version1, keep_percent, tightest);
+			consider_groups(s, &version1, groups.version1);
 		if (groups.version2[0])
-			consider_groups(&version2, groups.version2, keep_percent, tightest);
+			consider_groups(s, &version2, groups.version2);
 	}
 	errno = saved;
 	return rc;
+}
+
+int system_headroom(unsigned keep_percent, struct headroom *tightest)
+{
+	return find_tightest(&(struct search){ system_spare, keep_percent, tightest });
+}
+
+int system_memory(struct headroom *smallest)
+{
+	return find_tightest(&(struct search){ total_of, 0, smallest });
 }
 
 /* statm has pages: of the address space, then resident ones. */

@@ -19,6 +19,9 @@ struct headroom {
    opens and closes files, so on a host thread a number in its table for a moment. */
 int system_headroom(unsigned keep_percent, struct headroom *tightest);
 
+/* The same, judged by the total alone: the tightest limit, else the machine. Results as above. */
+int system_memory(struct headroom *smallest);
+
 /* What may be taken from `h` while leaving `keep_percent` of its total; 0 where nothing. */
 uint64_t system_spare(const struct headroom *h, unsigned keep_percent);
 
