@@ -277,6 +277,26 @@ def limit_and_time_end_a_leak():
 
 
 @fact
+def a_ramp_is_at_its_limit_at_its_time_and_stays():
+    with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host, \
+            Client(place.wait_socket(host.pid)) as client:
+        for number, kind in enumerate(("heap", "untouched", "mmap", "shmem"), 1):
+            equal(client.call("mt.leak_start", limit="7Mi", time="1s", kind=kind), number)
+        wait_for(lambda: client.call("mt.mem_used") == 4 * 7 * MIB, "their tops")
+        for test in client.call("mt.mem_test_list"):
+            assert test["run_time_s"] >= 1, "not before its time"
+            equal((test["shape"], test["state"], test["held"], test["remaining_s"]), ("ramp", "running", 7 * MIB, 0))
+        # On its way it is on its line: never above what the time that has passed allows.
+        number = client.call("mt.leak_start", limit="64m", time="2s")
+        while True:
+            test = client.call("mt.mem_test_list", number)[0]
+            if test["held"] == 64 * MIB:
+                break
+            assert test["held"] <= (test["run_time_s"] + 1) * 32 * MIB, test
+        equal(client.call("mt.reset"), 4 * 7 * MIB + 64 * MIB)
+
+
+@fact
 def what_was_freed_from_a_leak_at_its_limit_comes_back_at_its_rate():
     with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host, \
             Client(place.wait_socket(host.pid)) as client:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 
-from harness import (MIB, PIPES, Client, Place, Program, equal, fact, mtctl, resident, run_facts, value, victim, wait_for,
+from harness import (MIB, PIPES, Client, Place, Program, equal, fact, mtctl, need, resident, run_facts, value, victim, wait_for,
                      without_library)
 from wire import binrpc_meaning, binrpc_request
 
@@ -296,8 +296,7 @@ def drop_to_ordinary():
 
 @fact
 def a_newcomer_for_whom_no_memory_can_be_locked_is_told_so_and_may_still_reset():
-    if os.geteuid():
-        return  # only root has a host of another user, who may not lock what he likes
+    need(os.geteuid() == 0, "only root has a host of another user, who may not lock what he likes")
     with Place() as place:
         with Program([victim("mlock"), "tight"], env=place.environment(), preexec_fn=drop_to_ordinary, **PIPES) as host:
             equal(host.hear(), "ready\n")

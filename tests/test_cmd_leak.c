@@ -84,12 +84,69 @@ START_TEST(words_and_sizes_reach_the_plan)
 }
 END_TEST
 
+START_TEST(leak_without_a_rate_is_a_ramp_whose_chunks_suit_it)
+{
+	static const struct {
+		const char *arguments;
+		uint64_t limit, size, ms;
+		enum kind kind;
+	} cases[] = {
+		{ "limit=2g time=10m", 2048 * MIB, 64 * KIB, 600000, KIND_HEAP },
+		{ "limit=2g time=10m shape=rate kind=shmem", 2048 * MIB, MIB, 600000, KIND_SHMEM },
+		{ "limit=2g time=10m kind=untouched", 2048 * MIB, MIB, 600000, KIND_UNTOUCHED },
+		/* Small ones in 256 steps, as far as the kind has such chunks. */
+		{ "limit=256k time=1s", 256 * KIB, KIB, 1000, KIND_HEAP },
+		{ "limit=256k time=1s kind=mmap", 256 * KIB, 4 * KIB, 1000, KIND_MMAP },
+		{ "limit=100 time=1ms", 100, 1, 1, KIND_HEAP },
+		{ "limit=1m time=10m kind=untouched", MIB, 256 * KIB, 600000, KIND_UNTOUCHED },
+		/* Fast ones in a thousand steps a second. */
+		{ "limit=10000m time=1s kind=mmap", 10000 * MIB, 5 * MIB, 1000, KIND_MMAP },
+		{ "limit=2g size=1000 time=1m", 2048 * MIB, 1000, 60000, KIND_HEAP },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct test_plan *p = &start(cases[i].arguments)->plan;
+
+		ck_assert_msg(p->max_bytes == cases[i].size, "%s: chunks of %ju", cases[i].arguments, (uintmax_t)p->max_bytes);
+		ck_assert_uint_eq(p->min_bytes, cases[i].size);
+		ck_assert_uint_eq(p->total_bytes, cases[i].limit);
+		ck_assert_uint_eq(p->ramp_ms, cases[i].ms);
+		ck_assert_uint_eq(p->time_ms, TEST_NO_END);
+		ck_assert_int_eq(p->shape, SHAPE_RAMP);
+		ck_assert_int_eq(p->kind, cases[i].kind);
+		ck_assert_ptr_nonnull(strstr(recorder_call("mt.mem_test_list"), " shape='ramp' "));
+	}
+}
+END_TEST
+
+START_TEST(limit_may_be_a_share_of_the_memory)
+{
+	uint64_t whole = start("limit=100% time=1h")->plan.total_bytes, half = start("limit=50% time=1h")->plan.total_bytes;
+
+	ck_assert_uint_gt(whole, MIB);
+	ck_assert_uint_eq(half, whole / 2);
+	ck_assert_uint_eq(start("1m limit=50%")->plan.total_bytes, half);
+}
+END_TEST
+
 START_TEST(what_cannot_be_is_refused_and_changes_nothing)
 {
 	/* The arguments, how the refusal begins, and what it names. */
 	static const char *const refused[][3] = {
 		{ "", "400 error at parameter 0: ", "rate is missing (usage: mt.leak_start rate [limit] [size]" },
 		{ "limit=1m", "400 error at parameter 0: ", "rate is missing" },
+		{ "time=10m", "400 error at parameter 0: ", "without rate a ramp: limit and time" },
+		{ "limit=1m size=64k unit=k", "400 error at parameter 0: ", "rate is missing" },
+		{ "limit=1m time=1s shape=step", "400 error at parameter 0: ", "limit and time, shape=rate)" },
+		{ "limit=1m time=1s shape=exp period=1s", "400 error at parameter 0: ", "rate is missing" },
+		{ "limit=1m time=1s period=1s", "400 invalid time intervals values: only shape=exp ", "" },
+		{ "limit=1m time=0", "400 invalid time intervals values: time 0 ", "from 1 ms" },
+		{ "limit=0 time=1s", "400 invalid size parameters values: limit 0 ", "" },
+		{ "limit=100k time=1s kind=untouched", "400 invalid size parameters values: limit 102400 ", "" },
+		{ "limit=1m time=1s size=2m", "400 invalid size parameters values: limit 1048576 ", "" },
+		{ "limit=101% time=1s", "400 error at parameter 1: ", "limit '101%' is more than all of the memory" },
+		{ "limit=0% time=1s", "400 error at parameter 1: ", "above 0% and up to 100%" },
+		{ "limit=25% time=1s unit=k", "400 error at parameter 1: ", "limit '25%' is a percentage and takes no unit" },
 		{ "x", "400 error at parameter 0: ", "rate 'x'" },
 		{ "-1", "400 error at parameter 0: ", "rate '-1'" },
 		{ "0", "400 invalid parameter values: rate 0 ", "from 1 byte a second" },
@@ -215,5 +272,6 @@ START_TEST(kinds_and_shapes_are_listed_by_their_words)
 END_TEST
 
 UNIT_SUITE(cmd_leak, plain_leak_is_a_rate_of_the_heap_without_an_end, words_and_sizes_reach_the_plan,
+	   leak_without_a_rate_is_a_ramp_whose_chunks_suit_it, limit_may_be_a_share_of_the_memory,
 	   what_cannot_be_is_refused_and_changes_nothing, where_is_of_the_heap_alone, leak_is_listed_stopped_and_destroyed_as_a_test,
 	   kinds_and_shapes_are_listed_by_their_words)

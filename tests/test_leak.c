@@ -173,6 +173,120 @@ START_TEST(leak_wakes_once_a_millisecond_at_most)
 }
 END_TEST
 
+static struct test_plan ramp(uint64_t size, uint64_t limit, uint64_t ms)
+{
+	struct test_plan plan = leak(SHAPE_RAMP, 0, size, limit, TEST_NO_END);
+
+	plan.ramp_ms = ms;
+	return plan;
+}
+
+static double even(const struct test *t, double seconds)
+{
+	return (double)t->plan.total_bytes * seconds * 1000 / (double)t->plan.ramp_ms;
+}
+
+START_TEST(ramp_is_at_its_limit_at_its_time_and_stays)
+{
+	static const struct {
+		uint64_t size, limit, ms;
+	} cases[] = {
+		{ 64 * KIB, 2 * GIB, 600000 }, { 7, 1000, 10000 },   { 1, 100, 7 },	   { 64 * KIB, 64 * KIB, 60000 },
+		{ 4097, 10 * MIB + 1, 3333 },  { MIB, 10 * MIB, 1 }, { 3, 999983, 86400000 },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct test_plan plan = ramp(cases[i].size, cases[i].limit, cases[i].ms);
+		uint64_t end = START + MS(cases[i].ms), last = cases[i].limit % cases[i].size;
+		struct test t;
+
+		start(&t, &plan);
+		if (cases[i].ms > 100) /* else several chunks come together once a millisecond */
+			run_until(&t, cases[i].ms - 1, even);
+		while (t.due_ns < end) {
+			now = t.due_ns;
+			run_due(&t);
+		}
+		/* All but the last chunk is there; that one is due at the very end, to the nanosecond. Faster ones come once a
+		   millisecond, several at a time. */
+		if (cases[i].size * cases[i].ms >= 2 * cases[i].limit) {
+			ck_assert_uint_eq(t.pool.bytes, cases[i].limit - (last ? last : cases[i].size));
+			ck_assert_uint_eq(t.paced_ns, end);
+		}
+		ck_assert_uint_lt(t.pool.bytes, cases[i].limit);
+		ck_assert_uint_lt(t.due_ns, end + NS_PER_MS);
+		now = t.due_ns;
+		run_due(&t);
+		ck_assert_uint_eq(t.pool.bytes, cases[i].limit);
+		ck_assert_uint_eq(t.due_ns, CLOCK_NEVER - 1);
+		ck_assert(!t.ending);
+		ck_assert_uint_eq(test_remaining_ms(&t, now), 0);
+		free_held(&t);
+	}
+}
+END_TEST
+
+START_TEST(ramp_aims_at_its_limit_whatever_was_freed_or_refused)
+{
+	struct test_plan plan = ramp(64 * KIB, 100 * MIB, 10000);
+	struct test t;
+	struct chunk c;
+
+	start(&t, &plan);
+	run_until(&t, 5000, even);
+	ck_assert_uint_eq(test_remaining_ms(&t, START + MS(5000)), 5000);
+	for (int i = 0; i < 400; i++) {
+		ck_assert(chunk_pop(&t.pool, &c));
+		transit_release(&c, false);
+	}
+	refusing = true;
+	while (now < START + MS(8000)) {
+		now = t.due_ns;
+		run_due(&t);
+	}
+	ck_assert_uint_gt(t.stats.errors, 20);
+	refusing = false;
+	while (t.due_ns <= START + MS(10001)) {
+		now = t.due_ns;
+		run_due(&t);
+	}
+	ck_assert_uint_eq(t.pool.bytes, 100 * MIB);
+	ck_assert_uint_ge(now, START + MS(10000));
+	free_held(&t);
+}
+END_TEST
+
+/* At the pace of the whole. */
+START_TEST(what_is_freed_from_a_ramp_that_is_over_comes_again)
+{
+	struct test_plan plan = ramp(MIB, 100 * MIB, 10000);
+	struct test t;
+	struct chunk c;
+
+	start(&t, &plan);
+	while (!t.resting) {
+		now = t.due_ns;
+		run_due(&t);
+	}
+	now = START + MS(60000);
+	for (int i = 0; i < 2; i++) {
+		ck_assert(chunk_pop(&t.pool, &c));
+		transit_release(&c, false);
+	}
+	ck_assert(test_wants_more(&t));
+	test_resume(&t, now);
+	ck_assert_uint_eq(t.due_ns, now + MS(100));
+	now = t.due_ns;
+	run_due(&t);
+	ck_assert_uint_eq(t.due_ns, now + MS(100));
+	now = t.due_ns;
+	run_due(&t);
+	ck_assert_uint_eq(t.pool.bytes, 100 * MIB);
+	ck_assert_uint_eq(t.due_ns, CLOCK_NEVER - 1);
+	free_held(&t);
+}
+END_TEST
+
 START_TEST(step_takes_all_at_once_and_stays)
 {
 	struct test_plan plan = leak(SHAPE_STEP, 1, 64 * KIB, 10 * MIB + 1, TEST_NO_END);
@@ -448,6 +562,8 @@ START_TEST(chunk_beyond_the_clock_is_never_due)
 END_TEST
 
 UNIT_SUITE(leak, rate_is_held_within_one_chunk, leak_wakes_once_a_millisecond_at_most,
+	   ramp_is_at_its_limit_at_its_time_and_stays,
+	   ramp_aims_at_its_limit_whatever_was_freed_or_refused, what_is_freed_from_a_ramp_that_is_over_comes_again,
 	   step_takes_all_at_once_and_stays, exp_doubles_its_rate_with_every_period,
 	   exp_that_has_doubled_for_ever_stays_a_rate, limit_is_reached_exactly_and_held_to_the_end,
 	   leak_from_which_was_freed_goes_on_to_its_limit, time_ends_it_before_its_limit, what_was_refused_is_asked_for_again_after_100_ms,

@@ -66,7 +66,7 @@ static bool sizes_are_valid(const struct args *a, const struct test_plan *p, str
 			    "invalid size parameters values: limit %" PRIu64 " is below a chunk of %" PRIu64
 			    " bytes (accepted: size <= limit)",
 			    p->total_bytes, size);
-	else if (p->rate_bytes == 0)
+	else if (p->rate_bytes == 0 && p->shape != SHAPE_RAMP)
 		reply_fault(r, 400, "invalid parameter values: rate 0 never leaks (accepted: from 1 byte a second)");
 	else if (p->shape == SHAPE_STEP && !arg_given(a, "limit"))
 		reply_fault(r, 400, "invalid parameter values: shape step needs a limit, which it takes at once");
@@ -77,7 +77,7 @@ static bool sizes_are_valid(const struct args *a, const struct test_plan *p, str
 
 static bool times_are_valid(const struct args *a, const struct test_plan *p, struct reply *r)
 {
-	bool doubles = p->shape == SHAPE_EXP;
+	bool doubles = p->shape == SHAPE_EXP, ramp = p->shape == SHAPE_RAMP;
 
 	if (doubles && p->period_ms == 0)
 		reply_fault(r, 400,
@@ -86,6 +86,8 @@ static bool times_are_valid(const struct args *a, const struct test_plan *p, str
 	else if (!doubles && arg_number(a, "period") != 0)
 		reply_fault(r, 400,
 			    "invalid time intervals values: only shape=exp has a period (accepted: 0, or none)");
+	else if (ramp && p->ramp_ms == 0)
+		reply_fault(r, 400, "invalid time intervals values: time 0 (accepted: from 1 ms, after which a ramp is at its limit)");
 	else if (p->time_ms == 0)
 		reply_fault(r, 400, "invalid time intervals values: time 0 (accepted: from 1 ms, or none: no end)");
 	else
@@ -93,22 +95,63 @@ static bool times_are_valid(const struct args *a, const struct test_plan *p, str
 	return false;
 }
 
+/* Without a rate: from limit and time. */
+static bool choose_shape(const struct args *a, struct test_plan *p, struct reply *r)
+{
+	bool ramp = arg_given(a, "limit") && arg_given(a, "time");
+
+	/* In the order of the signature's words; a test that cycles is no leak. */
+	p->shape = (enum shape)(SHAPE_RATE + arg_number(a, "shape"));
+	if (arg_given(a, "rate"))
+		return true;
+	if (ramp && p->shape == SHAPE_RATE) {
+		p->shape = SHAPE_RAMP;
+		p->ramp_ms = p->time_ms;
+		p->time_ms = TEST_NO_END;
+		return true;
+	}
+	r->refusal = RPC_BAD_ARGS;
+	reply_fault(r, 400,
+		    "error at parameter 0: expected integer type but end of packet encountered: rate is missing (usage: "
+		    "mt.leak_start rate [limit] [size] [shape] [period] [kind] [where] [time] [unit]; without rate a ramp: limit "
+		    "and time, shape=rate)");
+	return false;
+}
+
+/* Of a ramp: at least RAMP_STEPS steps, as far as the kind allows, and at most RAMP_RATE a second. */
+#define RAMP_STEPS 256
+#define RAMP_RATE 1000
+
+static uint64_t usual_size(const struct test_plan *p)
+{
+	uint64_t size = sizes[p->kind].usual, seconds = p->ramp_ms / 1000 + 1;
+
+	if (p->shape != SHAPE_RAMP)
+		return size;
+	if (size > p->total_bytes / RAMP_STEPS)
+		size = p->total_bytes / RAMP_STEPS;
+	if (size < p->total_bytes / RAMP_RATE / seconds)
+		size = p->total_bytes / RAMP_RATE / seconds;
+	if (size < sizes[p->kind].least)
+		size = sizes[p->kind].least;
+	return size < sizes[p->kind].most ? size : sizes[p->kind].most;
+}
+
 void cmd_leak_start(const struct args *a, struct reply *r)
 {
-	enum kind kind = (enum kind)arg_number(a, "kind");
-	uint64_t size = arg_given(a, "size") ? arg_number(a, "size") : sizes[kind].usual, id;
 	struct test_plan plan = {
-		.min_bytes = size,
-		.max_bytes = size,
 		.total_bytes = arg_given(a, "limit") ? arg_number(a, "limit") : UINT64_MAX,
 		.time_ms = arg_given(a, "time") ? arg_number(a, "time") : TEST_NO_END,
-		/* In the order of the signature's words; a test that cycles is no leak. */
-		.shape = (enum shape)(SHAPE_RATE + arg_number(a, "shape")),
-		.kind = kind,
+		.kind = (enum kind)arg_number(a, "kind"),
 		.rate_bytes = arg_number(a, "rate"),
 		.period_ms = arg_number(a, "period"),
 	};
+	uint64_t id;
 
+	if (!choose_shape(a, &plan, r))
+		return;
+	plan.max_bytes = arg_given(a, "size") ? arg_number(a, "size") : usual_size(&plan);
+	plan.min_bytes = plan.max_bytes;
 	if (!choose_where(a, &plan, r) || !sizes_are_valid(a, &plan, r) || !times_are_valid(a, &plan, r))
 		return;
 	if (sched_start(&plan, &id) < 0)

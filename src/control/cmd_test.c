@@ -106,6 +106,7 @@ static const char *const shapes[] = {
 	[SHAPE_RATE] = "rate",
 	[SHAPE_STEP] = "step",
 	[SHAPE_EXP] = "exp",
+	[SHAPE_RAMP] = "ramp",
 };
 
 static const char *const kinds[] = {

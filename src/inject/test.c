@@ -41,6 +41,23 @@ void test_init(struct test *t, uint64_t id, const struct test_plan *plan, uint64
 	test_set_next(t, now_ns);
 }
 
+/* How long a ramp takes over its next chunk: such a part of the time left as the chunk is of what is missing. So it is
+   at its limit at its time, exactly, whatever was refused or freed meanwhile. Later, what is freed comes again as fast as the whole
+   did. */
+static uint64_t interval_of_ramp_ns(const struct test *t)
+{
+	uint64_t top_ns = clock_add_ms(t->start_ns, t->plan.ramp_ms), left_ns = clock_add_ms(0, t->plan.ramp_ms);
+	uint64_t missing = t->plan.total_bytes, chunk = t->plan.max_bytes;
+
+	if (t->paced_ns < top_ns) {
+		left_ns = top_ns - t->paced_ns;
+		missing -= t->pool.bytes;
+	}
+	if (chunk >= missing)
+		return left_ns;
+	return (uint64_t)((double)left_ns * ((double)chunk / (double)missing));
+}
+
 /* How long a leak takes over its next chunk. Where its rate doubles, a large chunk may take several periods. */
 static uint64_t interval_of_leak_ns(struct test *t)
 {
@@ -49,6 +66,8 @@ static uint64_t interval_of_leak_ns(struct test *t)
 
 	if (t->plan.shape == SHAPE_STEP)
 		return 0;
+	if (t->plan.shape == SHAPE_RAMP)
+		return interval_of_ramp_ns(t);
 	if (t->plan.shape == SHAPE_EXP) {
 		uint64_t period = clock_add_ms(0, t->plan.period_ms), since = t->paced_ns - t->start_ns;
 		uint64_t doublings = since / period, rest = period - since % period;
@@ -333,7 +352,11 @@ uint64_t test_run_ms(const struct test *t, uint64_t now_ns)
 
 uint64_t test_remaining_ms(const struct test *t, uint64_t now_ns)
 {
-	if (t->state != TEST_RUNNING || now_ns >= t->end_ns || t->plan.time_ms == TEST_NO_END)
+	uint64_t end_ns = t->end_ns;
+
+	if (t->plan.shape == SHAPE_RAMP)
+		end_ns = clock_add_ms(t->start_ns, t->plan.ramp_ms);
+	else if (t->plan.time_ms == TEST_NO_END)
 		return 0;
-	return (t->end_ns - now_ns) / NS_PER_MS;
+	return t->state == TEST_RUNNING && now_ns < end_ns ? (end_ns - now_ns) / NS_PER_MS : 0;
 }

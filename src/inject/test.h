@@ -19,7 +19,8 @@ enum shape {
 	SHAPE_CYCLE, /* mt.mem_test_start */
 	SHAPE_RATE,  /* a leak: so many bytes a second */
 	SHAPE_STEP,  /* all of its limit at once */
-	SHAPE_EXP    /* the rate doubles with every period */
+	SHAPE_EXP,   /* the rate doubles with every period */
+	SHAPE_RAMP   /* evenly up to its limit, which it reaches after ramp_ms and keeps */
 };
 
 #define TEST_NO_END UINT64_MAX
@@ -34,6 +35,7 @@ struct test_plan {
 	enum where where;
 	uint64_t rate_bytes; /* a second; of a leak */
 	uint64_t period_ms;
+	uint64_t ramp_ms;
 };
 
 struct test_stats {
@@ -107,6 +109,7 @@ uint64_t test_held_bytes(const struct test *t);
 uint64_t test_leaving_bytes(const struct test *t); /* of what it holds: on its way out already */
 uint64_t test_pending_bytes(const struct test *t); /* which a thread of the host's is to allocate */
 uint64_t test_run_ms(const struct test *t, uint64_t now_ns);
+/* To its end; of a ramp, to its top. */
 uint64_t test_remaining_ms(const struct test *t, uint64_t now_ns);
 
 #endif
