@@ -133,10 +133,10 @@ check-live: tests
 	B=$(B) tests/run check-live
 	B=$(B) tests/programs
 
-$(B)/bench/%: bench/%.c $(B)/flags
+$(B)/bench/%: bench/%.c src/base/kernel.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(filter %.c,$^) -o $@
 
 # Each call is made, though the result is not used.
 $(B)/bench/heap $(B)/bench/loops $(B)/bench/trimmed: ALL_CFLAGS += -fno-builtin
