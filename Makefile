@@ -94,6 +94,7 @@ $(B)/tests/host_%: tests/host_%.c $(B)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -fvisibility=default -fno-builtin $< -o $@ $(LIB_LIBS)
 
 $(B)/tests/host_quiet $(B)/tests/host_points: tests/state.h
+$(addprefix $(B)/tests/host_family,_none _stubs _four _some _all): tests/family.h
 $(B)/tests/host_late_locks $(B)/tests/host_held_mutex: tests/forks.h
 
 $(PLUGINS): $(B)/tests/%.so: tests/%.c $(B)/flags
@@ -102,7 +103,7 @@ $(PLUGINS): $(B)/tests/%.so: tests/%.c $(B)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -fPIC -shared -fvisibility=default -fno-builtin $< -o $@
 
 # Position dependent, so that malloc's address is a stub in the executable.
-$(B)/tests/host_address: ALL_CFLAGS += -fno-pie -no-pie
+$(B)/tests/host_address $(B)/tests/host_family_stubs: ALL_CFLAGS += -fno-pie -no-pie
 
 $(B)/examples/%: examples/%.c $(B)/flags include/mtpreload.h
 	@mkdir -p $(@D)

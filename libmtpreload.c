@@ -19,63 +19,17 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-EXPORT void *malloc(size_t size)
-{
-	return HEAP_CALL(malloc)(size);
-}
-
-EXPORT void *calloc(size_t count, size_t size)
-{
-	return HEAP_CALL(calloc)(count, size);
-}
-
-EXPORT void *realloc(void *at, size_t size)
-{
-	return HEAP_CALL(realloc)(at, size);
-}
-
-EXPORT void free(void *at)
-{
-	HEAP_CALL(free)(at);
-}
-
-EXPORT void *memalign(size_t alignment, size_t size)
-{
-	return HEAP_CALL(memalign)(alignment, size);
-}
-
-EXPORT void *aligned_alloc(size_t alignment, size_t size)
-{
-	return HEAP_CALL(aligned_alloc)(alignment, size);
-}
-
-EXPORT int posix_memalign(void **out, size_t alignment, size_t size)
-{
-	return HEAP_CALL(posix_memalign)(out, alignment, size);
-}
-
-EXPORT void *valloc(size_t size)
-{
-	return HEAP_CALL(valloc)(size);
-}
-
 /* musl has neither it nor a declaration of it. */
 void *pvalloc(size_t size);
 
-EXPORT void *pvalloc(size_t size)
-{
-	return HEAP_CALL(pvalloc)(size);
-}
-
-EXPORT void *reallocarray(void *at, size_t count, size_t size)
-{
-	return HEAP_CALL(reallocarray)(at, count, size);
-}
-
-EXPORT size_t malloc_usable_size(void *at)
-{
-	return HEAP_CALL(malloc_usable_size)(at);
-}
+/* NOLINTBEGIN(bugprone-macro-parentheses) */
+#define FAMILY(traits, give, result, name, parameters, arguments) \
+	EXPORT result name parameters \
+	{ \
+		give HEAP_CALL(name) arguments; \
+	}
+#include "host/family.def"
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* Visible to the assembler, and to nobody else. */
 long (*next_syscall)(long number, ...);

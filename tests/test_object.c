@@ -55,5 +55,21 @@ START_TEST(an_address_of_no_object_has_none)
 }
 END_TEST
 
-UNIT_SUITE(object, what_an_object_defines_is_found, what_it_does_not_define_is_not,
+/* This program comes first, then what it needs, in the order of the search. */
+START_TEST(the_first_definition_is_the_one_that_all_find)
+{
+	struct object first, again;
+
+	ck_assert_ptr_eq(object_first(C_LIBRARYS, OBJECT_NO_PLACE, &first), dlsym(RTLD_DEFAULT, C_LIBRARYS));
+	ck_assert(object_of(dlsym(RTLD_DEFAULT, C_LIBRARYS), &again));
+	ck_assert_uint_eq(first.place, again.place);
+	ck_assert_str_eq(first.name, again.name);
+	ck_assert_uint_gt(first.place, 0);
+	ck_assert_ptr_null(object_first(C_LIBRARYS, first.place, &again));
+	ck_assert_ptr_null(object_first(C_LIBRARYS "s", OBJECT_NO_PLACE, &again));
+	ck_assert_uint_eq(object_our_place(), OBJECT_NO_PLACE);
+}
+END_TEST
+
+UNIT_SUITE(object, the_first_definition_is_the_one_that_all_find, what_an_object_defines_is_found, what_it_does_not_define_is_not,
 	   an_address_of_no_object_has_none)

@@ -17,7 +17,7 @@
 #define UNIT_SUITES(SUITE) \
 	SUITE(buf) SUITE(clock) SUITE(json) SUITE(kernel) SUITE(label) SUITE(log) SUITE(nearest) SUITE(pool) \
 	SUITE(prng) SUITE(rundir) SUITE(units) SUITE(utf8) \
-	SUITE(boot) SUITE(object) SUITE(real) SUITE(trim) \
+	SUITE(boot) SUITE(lacking) SUITE(object) SUITE(real) SUITE(trim) \
 	SUITE(adopt) SUITE(budget) SUITE(bulk_alloc) SUITE(bulk_free) SUITE(chunk) SUITE(content) \
 	SUITE(gate) SUITE(hand) SUITE(job) SUITE(leak) SUITE(lease) SUITE(sched) SUITE(system) SUITE(test) SUITE(transit) SUITE(check) SUITE(resize) \
 	SUITE(access) SUITE(cmd_cfg) SUITE(cmd_mem) SUITE(cmd_system) SUITE(cmd_test) SUITE(codec) SUITE(codec_request) \

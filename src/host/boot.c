@@ -102,6 +102,8 @@ static void *boot_reallocarray(void *at, size_t count, size_t size)
 {
 	size_t bytes;
 
+	if (!boot_owns(at) && real_resolve())
+		return next.reallocarray(at, count, size);
 	if (__builtin_mul_overflow(count, size, &bytes)) {
 		errno = ENOMEM;
 		return NULL;
@@ -140,7 +142,7 @@ static void *boot_pvalloc(size_t size)
 	return real_resolve() ? next.pvalloc(size) : take((size_t)sysconf(_SC_PAGESIZE), size);
 }
 
-static size_t boot_usable_size(void *at)
+static size_t boot_malloc_usable_size(void *at)
 {
 	if (boot_owns(at))
 		return block_bytes(at);
@@ -149,15 +151,6 @@ static size_t boot_usable_size(void *at)
 
 /* On lines of its own: nothing that is written to lies beside what every call reads. */
 _Alignas(128) struct heap dispatch = {
-	.malloc = boot_malloc,
-	.calloc = boot_calloc,
-	.realloc = boot_realloc,
-	.free = boot_free,
-	.memalign = boot_memalign,
-	.aligned_alloc = boot_aligned_alloc,
-	.posix_memalign = boot_posix_memalign,
-	.valloc = boot_valloc,
-	.pvalloc = boot_pvalloc,
-	.reallocarray = boot_reallocarray,
-	.malloc_usable_size = boot_usable_size,
+#define FAMILY(traits, give, result, name, parameters, arguments) .name = boot_##name,
+#include "host/family.def"
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Finds a loaded object and looks into its dynamic symbol table, by its GNU hash, which all linkers of the last
-   fifteen years write. For the constructor, and for our thread, which asks what the allocator offers. */
+/* Finds a loaded object and looks into its dynamic symbol table, by its GNU hash where it has one, as from
+   all linkers of the last fifteen years. For the constructor, and for our thread, which asks what the allocator offers. */
 #include "object.h"
 
 #include <elf.h>
@@ -12,36 +12,42 @@
 
 struct search {
 	uintptr_t at;
+	const char *name;
+	unsigned place, but_place;
 	struct object *found;
+	void *function;
 };
 
-static int look_at(struct dl_phdr_info *info, size_t size, void *data)
+static void describe(const struct dl_phdr_info *info, unsigned place, struct object *o)
 {
-	struct search *s = data;
 	const char *name = *info->dlpi_name ? info->dlpi_name : program_invocation_name;
 	const char *slash = strrchr(name, '/');
-	const ElfW(Phdr) *dynamic = NULL;
-	bool inside = false;
+
+	*o = (struct object){ .place = place, .name = slash ? slash + 1 : name };
+	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+		if (info->dlpi_phdr[i].p_type != PT_DYNAMIC)
+			continue;
+		/* Numbers become pointers here and nowhere else. */
+		o->base = (const void *)(uintptr_t)info->dlpi_addr;
+		o->dynamic = (const void *)(uintptr_t)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+	}
+}
+
+static int is_inside(struct dl_phdr_info *info, size_t size, void *data)
+{
+	struct search *s = data;
 
 	(void)size;
 	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
 		const ElfW(Phdr) *part = &info->dlpi_phdr[i];
 
-		if (part->p_type == PT_DYNAMIC)
-			dynamic = part;
-		else if (part->p_type == PT_LOAD &&
-			 s->at - (info->dlpi_addr + part->p_vaddr) < part->p_memsz)
-			inside = true;
-	}
-	if (!inside)
-		return 0;
-	s->found->name = slash ? slash + 1 : name;
-	if (!dynamic)
+		if (part->p_type != PT_LOAD || s->at - (info->dlpi_addr + part->p_vaddr) >= part->p_memsz)
+			continue;
+		describe(info, s->place, s->found);
 		return 1;
-	/* Numbers become pointers here and nowhere else. */
-	s->found->base = (const void *)(uintptr_t)info->dlpi_addr;
-	s->found->dynamic = (const void *)(uintptr_t)(info->dlpi_addr + dynamic->p_vaddr);
-	return 1;
+	}
+	s->place++;
+	return 0;
 }
 
 bool object_of(const void *function, struct object *found)
@@ -49,8 +55,36 @@ bool object_of(const void *function, struct object *found)
 	struct search s = { .at = (uintptr_t)function, .found = found };
 
 	*found = (struct object){ 0 };
-	dl_iterate_phdr(look_at, &s);
+	dl_iterate_phdr(is_inside, &s);
 	return found->dynamic != NULL;
+}
+
+unsigned object_our_place(void)
+{
+	static const char here;
+	struct object us;
+
+	return object_of(&here, &us) && us.place > 0 ? us.place : OBJECT_NO_PLACE;
+}
+
+static int defines(struct dl_phdr_info *info, size_t size, void *data)
+{
+	struct search *s = data;
+
+	(void)size;
+	describe(info, s->place, s->found);
+	if (s->place++ != s->but_place && s->found->dynamic)
+		s->function = object_function(s->found, s->name);
+	return s->function != NULL;
+}
+
+void *object_first(const char *name, unsigned but_place, struct object *found)
+{
+	struct search s = { .name = name, .but_place = but_place, .found = found };
+
+	*found = (struct object){ 0 };
+	dl_iterate_phdr(defines, &s);
+	return s.function;
 }
 
 /* glibc writes real addresses over most of the section, musl and the kernel leave offsets. */
@@ -85,6 +119,19 @@ static bool is_function(const ElfW(Sym) *symbol)
 	return (symbol->st_info & 0xf) == STT_FUNC && symbol->st_shndx != SHN_UNDEF;
 }
 
+/* The older table, of all symbols: counts of buckets and symbols, and then what is not looked at. */
+static void *function_of_all(const struct object *o, const char *name)
+{
+	const uint32_t *hashed = table(o, DT_HASH);
+	const ElfW(Sym) *symbols = table(o, DT_SYMTAB);
+	const char *names = table(o, DT_STRTAB);
+
+	for (uint32_t i = 0; hashed && symbols && names && i < hashed[1]; i++)
+		if (is_function(&symbols[i]) && strcmp(names + symbols[i].st_name, name) == 0)
+			return (char *)o->base + symbols[i].st_value;
+	return NULL;
+}
+
 void *object_function(const struct object *o, const char *name)
 {
 	const struct hash_table *hashed = table(o, DT_GNU_HASH);
@@ -93,7 +140,9 @@ void *object_function(const struct object *o, const char *name)
 	const uint32_t *buckets, *row;
 	uint32_t hash = hash_of(name);
 
-	if (!hashed || !symbols || !names || !hashed->buckets)
+	if (!hashed)
+		return function_of_all(o, name);
+	if (!symbols || !names || !hashed->buckets)
 		return NULL;
 	buckets = (const uint32_t *)&hashed->filter[hashed->filter_words];
 	row = buckets + hashed->buckets;

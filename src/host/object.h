@@ -3,9 +3,11 @@
 #ifndef MT_HOST_OBJECT_H
 #define MT_HOST_OBJECT_H
 
+#include <limits.h>
 #include <stdbool.h>
 
 struct object {
+	unsigned place;      /* where the search for a name comes to it: 0 is the program */
 	const char *name;    /* of its file, without the directories */
 	const void *base;    /* what its addresses are relative to */
 	const void *dynamic; /* its dynamic section */
@@ -14,6 +16,14 @@ struct object {
 /* The object that a function is in. False where the address belongs to none, or to one without a dynamic
    section. Any thread. */
 bool object_of(const void *function, struct object *found);
+
+/* The first definition of a function, as a call finds it that all objects can see; objects of this place are passed over.
+   NULL where there is none. Any thread. Not dlsym, which takes the stub of a position dependent program for one. */
+void *object_first(const char *name, unsigned but_place, struct object *found);
+#define OBJECT_NO_PLACE UINT_MAX
+
+/* The library's own; OBJECT_NO_PLACE where it is part of the program, as in the unit tests: that has no doorway. */
+unsigned object_our_place(void);
 
 /* The object's own definition of a function, or NULL; never what it links to; of several
    versions, any. Any thread.

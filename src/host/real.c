@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "boot.h"
+#include "lacking.h"
 #include "object.h"
 
 struct heap next;
@@ -21,39 +22,18 @@ static char allocator_name[64] = "unknown";
 static bool in_path = true;
 
 /* dlsym gives an object pointer for a function; POSIX promises that the two convert. */
-static void find(void *scope, const char *name, void *slot)
+static void point_at(void *slot, const void *at)
 {
-	void *at = dlsym(scope, name);
-
 	if (at)
 		memcpy(slot, &at, sizeof(at));
 }
 
-static void *valloc_by_memalign(size_t size)
+static const void *address_of(const void *slot)
 {
-	return next.memalign((size_t)sysconf(_SC_PAGESIZE), size);
-}
+	const void *at;
 
-static void *pvalloc_by_memalign(size_t size)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
-	if (size > SIZE_MAX - page) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	return next.memalign(page, (size + page - 1) & ~(page - 1));
-}
-
-static void *reallocarray_by_realloc(void *at, size_t count, size_t size)
-{
-	size_t bytes;
-
-	if (__builtin_mul_overflow(count, size, &bytes)) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	return next.realloc(at, bytes);
+	memcpy(&at, slot, sizeof(at));
+	return at;
 }
 
 bool real_next(const char *name, void *slot)
@@ -69,42 +49,16 @@ bool real_next(const char *name, void *slot)
 	return at != NULL;
 }
 
-/* Looks the family up. The three that other calls can stand for are never looked up: where the next
-   allocator lacks one (jemalloc pvalloc and reallocarray, musl pvalloc), the C library's would be found,
-   whose block the next allocator's free does not know. */
-static void find_family(void *scope, struct heap *h)
-{
-	find(scope, "malloc", &h->malloc);
-	find(scope, "calloc", &h->calloc);
-	find(scope, "realloc", &h->realloc);
-	find(scope, "free", &h->free);
-	find(scope, "memalign", &h->memalign);
-	find(scope, "aligned_alloc", &h->aligned_alloc);
-	find(scope, "posix_memalign", &h->posix_memalign);
-	find(scope, "malloc_usable_size", &h->malloc_usable_size);
-	h->valloc = valloc_by_memalign;
-	h->pvalloc = pvalloc_by_memalign;
-	h->reallocarray = reallocarray_by_realloc;
-}
-
 #define POINT(function) __atomic_store_n(&dispatch.function, next.function, __ATOMIC_RELEASE)
 
 static void point_dispatch(void)
 {
-	POINT(malloc);
-	POINT(calloc);
-	POINT(memalign);
-	POINT(aligned_alloc);
-	POINT(posix_memalign);
-	POINT(valloc);
-	POINT(pvalloc);
-	/* These four keep knowing the bootstrap arena where it was used. */
-	if (!boot_used()) {
-		POINT(free);
-		POINT(realloc);
-		POINT(reallocarray);
-		POINT(malloc_usable_size);
-	}
+	bool arena_used = boot_used(); /* then those that take a block keep knowing it */
+
+#define FAMILY(traits, give, result, name, parameters, arguments) \
+	if (!((traits) & TAKES_BLOCK) || !arena_used) \
+		POINT(name);
+#include "host/family.def"
 }
 
 bool real_resolve(void)
@@ -117,7 +71,11 @@ bool real_resolve(void)
 	/* Atomic, so that the compiler cannot drop it around dlsym, which it takes for a leaf. */
 	if (atomic_exchange(&busy, true))
 		return false;
-	find_family(RTLD_NEXT, &next);
+#define FAMILY(traits, give, result, name, parameters, arguments) \
+	if (!((traits) & IS_MADE)) \
+		point_at(&next.name, dlsym(RTLD_NEXT, #name));
+#include "host/family.def"
+	lacking_make(&next);
 	atomic_store(&resolved, true);
 	atomic_store(&busy, false);
 	errno = saved;
@@ -128,10 +86,8 @@ bool real_resolve(void)
 static void remember_allocator(void)
 {
 	struct object found;
-	void *at;
 
-	memcpy(&at, &real.malloc, sizeof(at));
-	object_of(at, &found);
+	object_of(address_of(&real.malloc), &found);
 	if (found.name)
 		strncpy(allocator_name, found.name, sizeof(allocator_name) - 1);
 }
@@ -148,14 +104,41 @@ static void *probe_malloc(size_t size)
 	return next.malloc(size);
 }
 
-/* Does a call of the malloc that everybody finds arrive here? Addresses do not tell: a position
-   dependent executable that takes malloc's address has a stub of its own for it, which leads to us. */
-static bool calls_arrive(const struct heap *found)
+/* What everybody finds may lie before us and still lead here: a wrapper does, an allocator does not. */
+static bool leads_here(const struct heap *found)
 {
 	__atomic_store_n(&dispatch.malloc, probe_malloc, __ATOMIC_RELEASE);
 	found->free(found->malloc(PROBE_BYTES));
 	POINT(malloc);
 	return atomic_load(&probe_arrived);
+}
+
+/* The family that the program would find without us. */
+static void find_others(struct heap *found, unsigned our_place)
+{
+	struct object o;
+
+#define FAMILY(traits, give, result, name, parameters, arguments) \
+	point_at(&found->name, object_first(#name, our_place, &o));
+#include "host/family.def"
+}
+
+/* Of an allocator that does not tell. */
+static size_t unknown_size(void *at)
+{
+	(void)at;
+	return 0;
+}
+
+/* One of another allocator would read what is not there. */
+static void check_usable_size(struct heap *h)
+{
+	struct object with_free, with_size;
+
+	object_of(address_of(&h->free), &with_free);
+	object_of(address_of(&h->malloc_usable_size), &with_size);
+	if (with_size.place > with_free.place)
+		h->malloc_usable_size = unknown_size;
 }
 
 void real_begin(void)
@@ -167,11 +150,17 @@ void real_begin(void)
 static void settle(void)
 {
 	int saved = errno;
+	unsigned our_place = object_our_place();
 	struct heap found = next; /* for what is to be found nowhere else */
+	struct object with_malloc;
 
-	find_family(RTLD_DEFAULT, &found);
-	in_path = calls_arrive(&found);
+	object_first("malloc", OBJECT_NO_PLACE, &with_malloc);
+	if (with_malloc.place != our_place) {
+		find_others(&found, our_place);
+		in_path = leads_here(&found);
+	}
 	real = in_path ? next : found;
+	check_usable_size(&real);
 	remember_allocator();
 	errno = saved;
 }

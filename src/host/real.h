@@ -7,19 +7,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Traits of its members. A block that is taken may be one of the bootstrap arena. What is made is made of others
+   (lacking.h), and never looked up. */
+enum { TAKES_BLOCK = 1, IS_MADE = 2 };
+
 /* One malloc family. */
 struct heap {
-	void *(*malloc)(size_t size);
-	void *(*calloc)(size_t count, size_t size);
-	void *(*realloc)(void *at, size_t size);
-	void (*free)(void *at);
-	void *(*memalign)(size_t alignment, size_t size);
-	void *(*aligned_alloc)(size_t alignment, size_t size);
-	int (*posix_memalign)(void **out, size_t alignment, size_t size);
-	void *(*valloc)(size_t size);
-	void *(*pvalloc)(size_t size);
-	void *(*reallocarray)(void *at, size_t count, size_t size);
-	size_t (*malloc_usable_size)(void *at);
+#define FAMILY(traits, give, result, name, parameters, arguments) result(*name) parameters;
+#include "host/family.def"
 };
 
 /* What the wrappers call. Each slot is read and written atomically, one by one: any mixture of

@@ -49,10 +49,12 @@ static void get(const struct chunk_segment *s, unsigned i, struct chunk *c)
 
 static uint64_t allocated_bytes(const struct chunk *c)
 {
-	uint64_t page = (uint64_t)getpagesize();
+	uint64_t page = (uint64_t)getpagesize(), usable;
 
-	return c->flags & CHUNK_MAPPED ? (c->size + page - 1) & ~(page - 1) :
-					 heap_usable_size(c->addr);
+	if (c->flags & CHUNK_MAPPED)
+		return (c->size + page - 1) & ~(page - 1);
+	usable = heap_usable_size(c->addr);
+	return usable ? usable : c->size; /* some allocators do not tell */
 }
 
 /* A chunk comes (1) or leaves (-1). Where the host has overwritten the allocator's own sizes, the two differ. A fork may

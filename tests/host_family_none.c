@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A program without an allocator. */
+#include "tests/family.h"
