@@ -26,7 +26,7 @@ ALL_CFLAGS := -std=c11 $(WARNINGS) -fvisibility=hidden $(CFLAGS)
 LIB_CFLAGS  := -fPIC -ftls-model=initial-exec \
 	$(addprefix -fno-builtin-,malloc calloc realloc free memalign aligned_alloc posix_memalign)
 LIB_LDFLAGS := -shared -Wl,-soname,libmtpreload.so -Wl,--version-script=libmtpreload.map \
-	-Wl,--sort-section=name -Wl,-z,nodelete -Wl,-z,now -Wl,-z,relro -Wl,-z,defs
+	-Wl,--sort-section=name -Wl,-z,noseparate-code -Wl,-z,nodelete -Wl,-z,now -Wl,-z,relro -Wl,-z,defs
 LIB_LIBS    := -ldl -lpthread
 
 LIB_SRC  := libmtpreload.c $(wildcard src/*/*.c)

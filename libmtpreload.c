@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/sections.h"
 #include "control/control.h"
 #include "host/real.h"
 #include "include/mtpreload.h"
@@ -32,7 +33,7 @@ void *pvalloc(size_t size);
 /* NOLINTEND(bugprone-macro-parentheses) */
 
 /* Visible to the assembler, and to nobody else. */
-long (*next_syscall)(long number, ...);
+START_STATE long (*next_syscall)(long number, ...);
 long watched_syscall(long number, ...);
 
 /* A system call as the C library's syscall makes it, past our own. */
@@ -205,7 +206,7 @@ EXPORT long syscall(long number, ...) __attribute__((alias("watched_syscall")));
 
 /* NOLINTBEGIN(bugprone-macro-parentheses) */
 #define CHANGES_RIGHTS(name, parameters, arguments) \
-	static int(*next_##name) parameters; \
+	static START_STATE int(*next_##name) parameters; \
 	EXPORT int name parameters \
 	{ \
 		bool paused; \

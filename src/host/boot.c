@@ -10,14 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/large_state.h"
+#include "base/sections.h"
 #include "real.h"
 
 #define ARENA_BYTES ((size_t)64 << 10)
 #define ALIGNMENT ((size_t)16)
 
 static LARGE_STATE _Alignas(4096) char arena[ARENA_BYTES];
-static _Atomic size_t arena_top;
+static START_STATE _Atomic size_t arena_top;
 
 /* Precedes each block of the arena. */
 struct boot_head {

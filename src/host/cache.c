@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/large_state.h"
+#include "base/sections.h"
 #include "real.h"
 
 /* It has places for blocks of 24, 40, … 1032 bytes: 7 for each, 16 in later versions; by a tunable any number. */

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-#include "base/large_state.h"
+#include "base/sections.h"
 #include "real.h"
 
 #define POSTS 256

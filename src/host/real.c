@@ -11,12 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/sections.h"
 #include "boot.h"
 #include "lacking.h"
 #include "object.h"
 
-struct heap next;
-struct heap real;
+START_STATE struct heap next;
+START_STATE struct heap real;
 
 static char allocator_name[64] = "unknown";
 static bool in_path = true;
@@ -63,7 +64,7 @@ static void point_dispatch(void)
 
 bool real_resolve(void)
 {
-	static atomic_bool busy, resolved;
+	static START_STATE atomic_bool busy, resolved;
 	int saved = errno;
 
 	if (atomic_load(&resolved))

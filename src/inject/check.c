@@ -2,7 +2,7 @@
 /* Walks all pools with a watched cursor, a part of a chunk at a time. */
 #include "check.h"
 
-#include "base/large_state.h"
+#include "base/sections.h"
 #include "inject/content.h"
 #include "inject/hand.h"
 #include "inject/sched.h"
