@@ -21,13 +21,8 @@ struct pruner {
 static bool prune_name(void *context, const char *name, pid_t pid)
 {
 	struct pruner *p = context;
-	struct stat st;
 
-	/* Some directories are other users', and root is not to remove whatever they call so. */
-	if (fstatat(p->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISSOCK(st.st_mode))
-		return true;
-	if (!shun_of(p->shunned, "", pid) && rundir_is_stale(p->dir, p->dir_fd, name, pid) &&
-	    unlinkat(p->dir_fd, name, 0) == 0)
+	if (!shun_of(p->shunned, "", pid) && rundir_remove_stale(p->dir, p->dir_fd, name, pid))
 		p->removed++;
 	return true;
 }

@@ -83,6 +83,26 @@ def the_effective_user_of_a_root_process_gains_nothing():
 
 
 @by_root
+def the_effective_user_of_a_root_process_has_no_hand_in_its_directory():
+    """Without a directory of root's the name is one that no file system knows."""
+    with Place() as place:
+        theirs = os.path.join(place.path, "theirs")
+        os.mkdir(theirs, 0o755)
+        os.chown(theirs, USER, USER)
+        env = dict(place.environment(), MTPRELOAD_DIR=theirs, XDG_RUNTIME_DIR="", RUNTIME_DIRECTORY="")
+        with Program(["/usr/bin/python3", "-c", SWITCHES], env=env, **PIPES) as host:
+            pid = int(host.hear())
+            wait_for(lambda: f"mtpreload.{pid}" in open("/proc/net/unix").read(), "a name")
+            bound = [line.split()[-1] for line in open("/proc/net/unix") if f"mtpreload.{pid}" in line]
+            for path in bound:
+                assert path.startswith(("@", "/run/mtpreload/")), path
+            equal([name for name in os.listdir(theirs) if str(pid) in name], [])
+            equal(answer(bound[0]), "hung up\n")
+            host.tell()
+            host.tell()
+
+
+@by_root
 def the_user_of_a_host_that_holds_a_capability_does_not_command_it():
     for held in ("dac_override", "net_bind_service"):
         argv = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", f"--inh-caps=+{held}",

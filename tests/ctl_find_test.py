@@ -100,6 +100,7 @@ def finds_the_second_user_of_a_fixed_socket():
                 for program in (one, two):
                     done = run("-p", str(program.pid), "-j", "mt.info")
                     equal(json.loads(done.out)["pid"], program.pid)
+                freeze(two)  # or it would have its name back in a moment
                 os.unlink(second)
                 done = run("-p", str(two.pid), "mt.mem_used")
                 equal((done.status, done.out), (3, ""))

@@ -64,6 +64,14 @@ START_TEST(directories_are_tried_in_order)
 		{ "/run/mtpreload", "/run/mtpreload", false, false },
 		{ "/x/mtpreload", "", true, true },
 		{ "/tmp/mtpreload-77", "/tmp/mtpreload-77", true, true },
+		{ "/tmp/mtpreload-77.2", "/tmp/mtpreload-77.2", true, true },
+		{ "/tmp/mtpreload-77.3", "/tmp/mtpreload-77.3", true, true },
+		{ "/tmp/mtpreload-77.4", "/tmp/mtpreload-77.4", true, true },
+		{ "/tmp/mtpreload-77.5", "/tmp/mtpreload-77.5", true, true },
+		{ "/tmp/mtpreload-77.6", "/tmp/mtpreload-77.6", true, true },
+		{ "/tmp/mtpreload-77.7", "/tmp/mtpreload-77.7", true, true },
+		{ "/tmp/mtpreload-77.8", "/tmp/mtpreload-77.8", true, true },
+		{ "/tmp/mtpreload-77.9", "/tmp/mtpreload-77.9", true, true },
 	};
 	struct rundir dir;
 
@@ -217,6 +225,77 @@ START_TEST(prune_removes_what_is_dead_and_keeps_what_lives)
 }
 END_TEST
 
+START_TEST(move_never_replaces)
+{
+	char top[UNIT_PATH_MAX];
+	struct stat before, after;
+	int dir_fd;
+
+	unit_directory(top);
+	dir_fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	close(make_socket(top, dir_fd, "a"));
+	close(make_socket(top, dir_fd, "b"));
+	ck_assert_int_eq(fstatat(dir_fd, "a", &before, 0), 0);
+	ck_assert_int_eq(rundir_move(dir_fd, "a", "b"), -EEXIST);
+	ck_assert_int_eq(rundir_move(dir_fd, "a", "c"), 0);
+	ck_assert_int_eq(rundir_move(dir_fd, "a", "d"), -ENOENT);
+	ck_assert_int_eq(fstatat(dir_fd, "c", &after, 0), 0);
+	ck_assert(before.st_ino == after.st_ino && !exists(dir_fd, "a") && exists(dir_fd, "b"));
+	close(dir_fd);
+	unit_remove(top);
+}
+END_TEST
+
+START_TEST(only_the_name_of_a_dead_socket_is_removed)
+{
+	char top[UNIT_PATH_MAX];
+	int dir_fd, live_fd;
+
+	unit_directory(top);
+	dir_fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	close(make_socket(top, dir_fd, "dead"));
+	live_fd = make_socket(top, dir_fd, "live");
+	close(openat(dir_fd, "file", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	ck_assert_int_eq(mkdirat(dir_fd, "dir", 0700), 0);
+	ck_assert(rundir_remove_dead(top, dir_fd, "dead"));
+	ck_assert(!rundir_remove_dead(top, dir_fd, "live"));
+	ck_assert(!rundir_remove_dead(top, dir_fd, "file"));
+	ck_assert(!rundir_remove_dead(top, dir_fd, "dir"));
+	ck_assert(rundir_remove_dead(top, dir_fd, "none"));
+	ck_assert(!exists(dir_fd, "dead") && exists(dir_fd, "live") && exists(dir_fd, "file") && exists(dir_fd, "dir"));
+	ck_assert_int_eq(unlinkat(dir_fd, "dir", AT_REMOVEDIR), 0);
+	close(live_fd);
+	close(dir_fd);
+	unit_remove(top);
+}
+END_TEST
+
+/* For a process whose ids differ. */
+START_TEST(directory_of_root_is_nobody_elses)
+{
+	char top[UNIT_PATH_MAX];
+	static const mode_t modes[] = { 0700, 0770, 0777, 01777 };
+	struct rundir dir = { .of_root = true };
+	int fd;
+
+	if (geteuid() != 0)
+		return;
+	unit_directory(top);
+	strcpy(dir.path, top);
+	for (size_t i = 0; i < COUNT(modes); i++) {
+		ck_assert_int_eq(chmod(top, modes[i]), 0);
+		fd = rundir_open(&dir);
+		ck_assert_msg((fd >= 0) == (modes[i] == 0700 || modes[i] == 01777), "%o", modes[i]);
+		if (fd >= 0)
+			close(fd);
+	}
+	ck_assert_int_eq(chown(top, 65533, 65533), 0);
+	ck_assert_int_eq(chmod(top, 0700), 0);
+	ck_assert_int_eq(rundir_open(&dir), -EPERM);
+	unit_remove(top);
+}
+END_TEST
+
 struct seen {
 	unsigned count, stop_at;
 };
@@ -302,6 +381,7 @@ UNIT_SUITE(rundir, names_give_their_pid_back, other_names_are_not_ours,
 	   directories_are_tried_in_order, path_that_is_too_long_counts_as_unset,
 	   directory_is_made_closed_and_only_where_allowed,
 	   strict_directory_has_to_be_ours_closed_and_no_link,
-	   prune_removes_what_is_dead_and_keeps_what_lives,
+	   prune_removes_what_is_dead_and_keeps_what_lives, move_never_replaces,
+	   only_the_name_of_a_dead_socket_is_removed, directory_of_root_is_nobody_elses,
 	   every_socket_name_is_visited_until_told_to_stop, long_path_is_reached_through_proc,
 	   address_holds_107_bytes_of_path)

@@ -3,6 +3,7 @@
 #include "control/socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,15 +136,67 @@ START_TEST(name_left_by_a_killed_process_of_our_pid_is_replaced)
 	first = socket_open();
 	close(first); /* as if killed: the name stays and refuses */
 	ck_assert(!answers(socket_path()));
-	/* Another was killed between bind and rename. */
+	/* Another was killed between bind and rename, or is just there. */
 	snprintf(hidden, sizeof(hidden), "%s/.%s", directory, strrchr(socket_path(), '/') + 1);
 	ck_assert_int_eq(link(socket_path(), hidden), 0);
 	socket_begin(false);
 	second = socket_open();
 	ck_assert_int_ge(second, 0);
+	check_path("mtpreload.%d.sock", getpid());
 	ck_assert(answers(socket_path()));
 	socket_remove(true);
 	close(second);
+	ck_assert_int_eq(unlink(hidden), 0);
+	ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
+START_TEST(name_that_was_removed_is_missed)
+{
+	char path[UNIT_PATH_MAX + 80];
+	int fd, other;
+
+	begin(NULL, false);
+	for (int way = 0; way < 3; way++) {
+		fd = socket_open();
+		ck_assert_int_ge(fd, 0);
+		strcpy(path, socket_path());
+		ck_assert(!socket_is_lost());
+		ck_assert_int_eq(unlink(path), 0);
+		if (way == 1)
+			ck_assert_int_eq(rmdir(directory), 0);
+		other = way == 2 ? open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600) : -1; /* not ours */
+		socket_told();
+		ck_assert(socket_is_lost());
+		ck_assert_str_eq(socket_path(), "");
+		ck_assert(!socket_is_lost());
+		close(fd);
+		if (other >= 0)
+			close(other);
+	}
+	fd = socket_open();
+	check_path("mtpreload.%d.2.sock", getpid());
+	socket_remove(false);
+	ck_assert_int_eq(unlink(path), 0); /* still there */
+	close(fd);
+	ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
+START_TEST(name_that_is_another_ones_by_now_stays)
+{
+	char path[UNIT_PATH_MAX + 80];
+	int fd, other;
+
+	begin(NULL, false);
+	fd = socket_open();
+	strcpy(path, socket_path());
+	ck_assert_int_eq(unlink(path), 0);
+	other = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	socket_withdraw();
+	ck_assert_int_eq(unlink(path), 0);
+	close(other);
+	close(fd);
 	ck_assert_int_eq(rmdir(directory), 0);
 }
 END_TEST
@@ -207,5 +260,6 @@ END_TEST
 /* The tests of fixed names come last: what was read from the environment stays in the process. */
 UNIT_SUITE(socket, socket_listens_under_our_pid_for_us_alone, nothing_is_bound_once_the_process_ends,
 	   name_that_was_withdrawn_may_be_bound_again, child_does_not_remove_its_parents_name,
-	   name_left_by_a_killed_process_of_our_pid_is_replaced,
+	   name_left_by_a_killed_process_of_our_pid_is_replaced, name_that_was_removed_is_missed,
+	   name_that_is_another_ones_by_now_stays,
 	   fixed_name_has_the_pid_where_it_says_so, fixed_name_that_is_taken_is_left_to_its_owner)

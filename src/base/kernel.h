@@ -303,6 +303,11 @@ static inline int kernel_renameat2(int from_fd, const char *from, int to_fd, con
 	return (int)kernel_syscall(SYS_renameat2, from_fd, from, to_fd, to, flags);
 }
 
+static inline int kernel_linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
+{
+	return (int)kernel_syscall(SYS_linkat, from_fd, from, to_fd, to, flags);
+}
+
 static inline int kernel_fchmod(int fd, mode_t mode)
 {
 	return (int)kernel_syscall(SYS_fchmod, fd, mode);

@@ -19,12 +19,20 @@
 #define PREFIX "mtpreload."
 #define SUFFIX ".sock"
 #define STALE_AFTER_S 10
+#define TMP_FIRST 4
+#define TMP_LAST 12 /* /tmp/mtpreload-UID.9 */
+
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE 1u
+#endif
 
 bool rundir_candidate(const struct rundir_env *env, int index, uid_t uid, struct rundir *dir)
 {
 	const char *base = NULL, *tail = "";
 	int n = 0;
 
+	if (index > TMP_LAST)
+		return false;
 	*dir = (struct rundir){ .make = index == 0 || index >= 3, .strict = index >= 3 };
 	switch (index) {
 	case 0:
@@ -40,11 +48,12 @@ bool rundir_candidate(const struct rundir_env *env, int index, uid_t uid, struct
 		base = env->xdg_runtime_dir;
 		tail = "/mtpreload";
 		break;
-	case 4:
-		n = snprintf(dir->path, RUNDIR_PATH_MAX, "/tmp/mtpreload-%u", (unsigned)uid);
+	case TMP_FIRST:
+		n = snprintf(dir->path, RUNDIR_PATH_MAX, RUNDIR_TMP "%u", (unsigned)uid);
 		break;
 	default:
-		return false;
+		n = snprintf(dir->path, RUNDIR_PATH_MAX, RUNDIR_TMP "%u.%d", (unsigned)uid, index - TMP_FIRST + 1);
+		break;
 	}
 	if (base && *base)
 		n = snprintf(dir->path, RUNDIR_PATH_MAX, "%.*s%s",
@@ -54,9 +63,17 @@ bool rundir_candidate(const struct rundir_env *env, int index, uid_t uid, struct
 	return true;
 }
 
-static bool is_ours(const struct stat *st, bool strict)
+/* In a directory that has the sticky bit others cannot remove a name or put another in its place. */
+static bool is_root_s(const struct stat *st)
 {
-	if (strict)
+	return st->st_uid == 0 && (!(st->st_mode & 022) || (st->st_mode & S_ISVTX));
+}
+
+static bool is_fit(const struct rundir *dir, const struct stat *st)
+{
+	if (dir->of_root)
+		return is_root_s(st);
+	if (dir->strict)
 		return st->st_uid == kernel_euid() && !(st->st_mode & 077);
 	return st->st_uid == kernel_euid() || st->st_uid == 0;
 }
@@ -66,14 +83,14 @@ int rundir_open(const struct rundir *dir)
 	struct stat st;
 	int fd, rc;
 
-	if (dir->make && kernel_mkdir(dir->path, 0700) < 0 && errno != EEXIST)
+	if (dir->make && (!dir->of_root || kernel_euid() == 0) && kernel_mkdir(dir->path, 0700) < 0 && errno != EEXIST)
 		return -errno;
 	fd = kernel_open(dir->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	if (kernel_fstat(fd, &st) < 0)
 		rc = -errno;
-	else if (!is_ours(&st, dir->strict))
+	else if (!is_fit(dir, &st))
 		rc = -EPERM;
 	else
 		return fd;
@@ -142,18 +159,25 @@ void rundir_each(int dir_fd, bool (*each)(void *context, const char *name, pid_t
 	names_each(dir_fd, visit_socket, &v);
 }
 
-bool rundir_is_stale(const char *dir, int dir_fd, const char *name, pid_t pid)
+int rundir_move(int dir_fd, const char *from, const char *to)
+{
+	if (kernel_renameat2(dir_fd, from, dir_fd, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	/* The kernel or the file system knows no such rename. A link does not replace either. */
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	if (kernel_linkat(dir_fd, from, dir_fd, to, 0) < 0)
+		return -errno;
+	kernel_unlinkat(dir_fd, from, 0);
+	return 0;
+}
+
+static bool refuses(const char *dir, int dir_fd, const char *name)
 {
 	struct sockaddr_un address;
-	struct stat st;
 	bool refused;
 	int fd;
 
-	if (*name == '.' && (kernel_fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-			     st.st_ctime + STALE_AFTER_S > kernel_time()))
-		return false;
-	if (kernel_kill(pid, 0) == 0 || errno != ESRCH)
-		return false;
 	if (rundir_address(dir, dir_fd, name, &address) < 0)
 		return false;
 	fd = kernel_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -163,6 +187,50 @@ bool rundir_is_stale(const char *dir, int dir_fd, const char *name, pid_t pid)
 		  errno == ECONNREFUSED;
 	kernel_close(fd);
 	return refused;
+}
+
+static bool look_at(int dir_fd, const char *name, struct stat *st)
+{
+	return kernel_fstatat(dir_fd, name, st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static bool are_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* The name is moved out of the way first, to one that nobody else chooses, since between the look and an unlink
+   another process may have got it. */
+bool rundir_remove_dead(const char *dir, int dir_fd, const char *name)
+{
+	char away[RUNDIR_NAME_MAX + 1] = ".";
+	struct stat dead, moved;
+	uint32_t any = 0;
+
+	if (!look_at(dir_fd, name, &dead))
+		return errno == ENOENT;
+	if (!S_ISSOCK(dead.st_mode) || !refuses(dir, dir_fd, name))
+		return false;
+	(void)kernel_getrandom(&any, sizeof(any), 0); /* it does not fail for so few */
+	rundir_name(kernel_pid(), any, away + 1);
+	if (kernel_renameat2(dir_fd, name, dir_fd, away, 0) < 0)
+		return false;
+	if (look_at(dir_fd, away, &moved) && !are_same(&dead, &moved)) {
+		rundir_move(dir_fd, away, name); /* whoever has the name by now, it is a living one */
+		return false;
+	}
+	return kernel_unlinkat(dir_fd, away, 0) == 0;
+}
+
+bool rundir_remove_stale(const char *dir, int dir_fd, const char *name, pid_t pid)
+{
+	struct stat st;
+
+	if (*name == '.' && (!look_at(dir_fd, name, &st) || st.st_ctime + STALE_AFTER_S > kernel_time()))
+		return false;
+	if (*name != '.' && (kernel_kill(pid, 0) == 0 || errno != ESRCH))
+		return false;
+	return rundir_remove_dead(dir, dir_fd, name);
 }
 
 struct prune {
@@ -175,7 +243,7 @@ static bool prune_one(void *context, const char *name, pid_t pid)
 {
 	struct prune *p = context;
 
-	if (rundir_is_stale(p->dir, p->dir_fd, name, pid) && kernel_unlinkat(p->dir_fd, name, 0) == 0)
+	if (rundir_remove_stale(p->dir, p->dir_fd, name, pid))
 		p->removed++;
 	return true;
 }

@@ -25,15 +25,19 @@ struct rundir {
 	char path[RUNDIR_PATH_MAX]; /* empty: not set in the environment, or too long */
 	bool make;                  /* we may create it, with mode 0700 */
 	bool strict;                /* its parent is open to others: it has to be ours and closed */
+	bool of_root;               /* it has to be root's, and nobody else may make names in it but their own */
 };
 
 /* Candidate `index` (from 0), in the order in which they are tried: $MTPRELOAD_DIR,
    $RUNTIME_DIRECTORY (its first path), /run/mtpreload, $XDG_RUNTIME_DIR/mtpreload,
-   /tmp/mtpreload-UID. False past the last. */
+   /tmp/mtpreload-UID, and /tmp/mtpreload-UID.2 to .9 for whoever finds that taken: uid 0 of a user namespace is another
+   user than root. False past the last. */
 bool rundir_candidate(const struct rundir_env *env, int index, uid_t uid, struct rundir *dir);
 
+#define RUNDIR_TMP "/tmp/mtpreload-"
+
 /* Opens the directory for binding: it has to be ours or root's, and no link.
-   A descriptor, or -errno. */
+   A descriptor that can be read, or -errno. */
 int rundir_open(const struct rundir *dir);
 
 /* "mtpreload.PID.sock", or with ".NTH" behind the pid from the second on: processes of several pid namespaces may
@@ -51,10 +55,17 @@ int rundir_address(const char *dir, int dir_fd, const char *name, struct sockadd
 void rundir_each(int dir_fd, bool (*each)(void *context, const char *name, pid_t pid),
 		 void *context);
 
-/* Is this name's process gone? Its pid must be unknown here *and* its socket refuse connections: a
-   pid of another namespace is unknown here while its socket lives. A name with a dot in front
-   has to be old besides: it refuses connections for a moment in any case. */
-bool rundir_is_stale(const char *dir, int dir_fd, const char *name, pid_t pid);
+/* Gives a file another name, which nobody may have: 0, -EEXIST where somebody has it, or -errno. It never replaces. */
+int rundir_move(int dir_fd, const char *from, const char *to);
+
+/* Removes a socket's name if it refuses connections. Who gets that name meanwhile keeps it. False: it is in use, or no
+   socket's. */
+bool rundir_remove_dead(const char *dir, int dir_fd, const char *name);
+
+/* The same for a name whose process is gone. Its pid must be unknown here *and* its socket refuse connections: a
+   pid of another namespace is unknown here while its socket lives. A name with a dot in front has to be old instead: it
+   refuses connections for a moment in any case. */
+bool rundir_remove_stale(const char *dir, int dir_fd, const char *name, pid_t pid);
 
 /* Removes stale names; returns how many. */
 int rundir_prune(const char *dir, int dir_fd);

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "control/fork.h"
 #include "control/last.h"
+#include "control/publish.h"
 #include "control/rights.h"
 #include "control/server.h"
 #include "control/setting.h"
@@ -38,7 +39,6 @@
 
 /* Processes that end sooner never have a name in the file system. */
 #define BIND_AFTER_NS (50 * NS_PER_MS)
-#define BIND_AGAIN_NS (5 * NS_PER_S)
 
 static atomic_bool active; /* there is a thread of ours */
 static atomic_bool wanted; /* there is to be one: it may be that there is none for a moment, or none could be started */
@@ -94,26 +94,6 @@ const char *control_program(void)
 	return program;
 }
 
-/* Binds when it is time. Returns when to try next. A directory may still appear: a daemon makes its
-   own before it drops its rights. */
-static uint64_t try_to_bind(uint64_t bind_ns)
-{
-	uint64_t now = clock_ns();
-	int fd;
-
-	if (now < bind_ns)
-		return bind_ns;
-	fd = socket_open();
-	if (fd >= 0) {
-		if (server_start(fd) == 0) {
-			stop_in_directory_of(socket_path());
-			return CLOCK_NEVER;
-		}
-		fd = -ENOMEM;
-	}
-	return fd == -ECANCELED ? CLOCK_NEVER : now + BIND_AGAIN_NS;
-}
-
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -128,8 +108,10 @@ static bool wait_for_more(uint64_t deadline_ns)
 	gate_leave();
 	readable = server_wait(deadline_ns, others);
 	gate_enter_last();
-	if (readable & 1)
+	if (readable & 1) {
 		thread_was_woken(&us);
+		socket_told();
+	}
 	return readable & 2;
 }
 
@@ -148,9 +130,10 @@ static void *run(void *unused)
 	}
 	thread_can_be_woken(&us);
 	gate_enter_last();
+	publish_begin(bind_ns);
 	setting_start();
 	while (!atomic_load(&stopping)) {
-		bind_ns = try_to_bind(bind_ns);
+		publish_run();
 		server_handle();
 		sched_run(SLICE_NS);
 		slice = slice_of(SLICE_NS);
@@ -158,7 +141,7 @@ static void *run(void *unused)
 			server_tell_progress();
 		lease_run();
 		stop_run(told);
-		uint64_t next_ns = earlier(earlier(bind_ns, lease_next_ns()), stop_next_ns());
+		uint64_t next_ns = earlier(earlier(publish_next_ns(), lease_next_ns()), stop_next_ns());
 
 		next_ns = earlier(next_ns, earlier(job_next_ns(), sched_next_ns()));
 		told = wait_for_more(next_ns);

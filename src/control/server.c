@@ -22,6 +22,7 @@
 
 static int listener = -1;
 static uint64_t rest_until_ns;  /* accept found no descriptor */
+static bool starved; /* and it has no client whose end would give it one */
 static uint64_t rest_from_closed; /* as many connections had been closed then */
 static uint64_t last_request_ns, linger_until_ns;
 
@@ -31,12 +32,44 @@ static struct pollfd polled[POLLED_MAX];
 static struct conn *polled_conn[POLLED_MAX];
 static unsigned polled_count;
 
-int server_start(int fd)
+/* For the directory, its STOP, the listener and one client. */
+#define DESCRIPTORS 4
+
+static bool has_descriptors(void)
 {
-	if (places_start() < 0)
-		return -ENOMEM;
+	int fds[DESCRIPTORS];
+	unsigned got = 0;
+
+	while (got < DESCRIPTORS && (fds[got] = kernel_fcntl(0, F_DUPFD_CLOEXEC, 0)) >= 0)
+		got++;
+	for (unsigned i = 0; i < got; i++)
+		kernel_close(fds[i]);
+	return got == DESCRIPTORS;
+}
+
+int server_reserve(void)
+{
+	return places_start() < 0 ? -ENOMEM : has_descriptors() ? 0 : -EMFILE;
+}
+
+void server_close_listener(void)
+{
+	if (listener >= 0)
+		kernel_close(listener);
+	listener = -1;
+	starved = false;
+	rest_until_ns = 0;
+}
+
+void server_start(int fd)
+{
+	server_close_listener();
 	listener = fd;
-	return 0;
+}
+
+bool server_is_starved(void)
+{
+	return starved;
 }
 
 void server_stop(void)
@@ -45,9 +78,7 @@ void server_stop(void)
 		if (places_at(i))
 			conn_hang_up(places_at(i));
 	places_tidy();
-	if (listener >= 0)
-		kernel_close(listener);
-	listener = -1;
+	server_close_listener();
 	polled_count = 0;
 }
 
@@ -101,6 +132,7 @@ static void accept_one(void)
 	if (fd < 0) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
 			rest(now + REST_NS);
+		starved = errno == EMFILE && !conn_count();
 		return;
 	}
 	if (!access_begins(fd, &peer)) {

@@ -4,10 +4,21 @@
 #ifndef MT_CONTROL_SERVER_H
 #define MT_CONTROL_SERVER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-/* Takes over a listening, non-blocking socket. 0, or -ENOMEM where places.h has no memory. */
-int server_start(int listener);
+/* Before anybody may connect: is there memory for places.h, and are there descriptors for a socket and a client? 0, -ENOMEM
+   or -EMFILE. */
+int server_reserve(void);
+
+/* Takes over a listening, non-blocking socket, in the place of the one that it had. */
+void server_start(int listener);
+
+/* Do clients wait, with no descriptor for any of them? Then only who hangs up helps them. */
+bool server_is_starved(void);
+
+/* Who has been let in stays. */
+void server_close_listener(void);
 
 /* Waits for the clients, until `deadline_ns`, or for one of `others` (-1: none) to become readable; outside the
    gate. Without a listener, for the other two. Returns which of them are, a bit each from the lowest. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Binding under a temporary name, listening, then renaming: a name that can be seen can be
-   connected to, so whoever prunes names that refuse connections never hits a live one. */
+/* Where the name lies, and as long as the process lives: bound, looked after, removed. The directory is watched by
+   dnotify, which takes nothing that the host or its user has few of, as inotify's instances are. */
 #include "socket.h"
 
 #include <errno.h>
@@ -16,13 +16,22 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/kernel.h"
 #include "base/rundir.h"
+#include "control/access.h"
+#include "control/name.h"
+#include "control/thread.h"
 
-#define BACKLOG 64
+#define BACKLOG 64 /* of an abstract name */
 #define TRIES 3
 #define LEAVE_LOOKS 10000 /* a second or so: a machine may be that busy */
-#define PID_TEXT_MAX 12 /* ".2147483647" */
+#define PID_TEXT_MAX 24 /* ".2147483647.1000" */
+
+/* So long the directory is not watched after a change in it, since others' names come and go there; and when our thread
+   runs anyway, the name is looked at so often. */
+#define REST_NS (2 * NS_PER_S)
+#define LOOK_NS NS_PER_S
 
 enum name_state {
 	NAME_NONE,
@@ -31,16 +40,25 @@ enum name_state {
 	NAME_LEAVING /* the process ends: bind nothing any more */
 };
 
-static atomic_int state;
-static atomic_bool at_work; /* our thread is inside socket_open */
-static pid_t owner;         /* only this process removes the name */
-static char path[2 * RUNDIR_PATH_MAX];
-static struct rundir dir;
+static struct {
+	atomic_int state; /* enum name_state */
+	atomic_bool at_work; /* our thread is inside socket_open */
+	pid_t owner;	     /* only this process removes the name */
+	bool is_child;
+	struct name name; /* our thread's while it is binding; afterwards nobody writes it */
+	struct rundir dir;
+
+	/* Our thread's. */
+	int dir_fd; /* the directory, wherever the host's root is by now; -1: the name is no file */
+	bool told;
+	uint64_t watch_ns; /* when to begin watching again; CLOCK_NEVER while it is watched */
+	uint64_t look_ns;
+} us = { .dir_fd = -1, .watch_ns = CLOCK_NEVER };
 
 /* Copied at start: the host may change its environment under our feet. */
-static char env_dir[RUNDIR_PATH_MAX], env_runtime[RUNDIR_PATH_MAX], env_xdg[RUNDIR_PATH_MAX];
-static char env_socket[RUNDIR_PATH_MAX];
-static bool is_child;
+static struct {
+	char dir[RUNDIR_PATH_MAX], runtime[RUNDIR_PATH_MAX], xdg[RUNDIR_PATH_MAX], socket[RUNDIR_PATH_MAX];
+} env;
 
 static void copy_env(const char *name, char to[RUNDIR_PATH_MAX])
 {
@@ -53,95 +71,61 @@ static void copy_env(const char *name, char to[RUNDIR_PATH_MAX])
 
 void socket_read_environment(void)
 {
-	copy_env("MTPRELOAD_DIR", env_dir);
-	copy_env("RUNTIME_DIRECTORY", env_runtime);
-	copy_env("XDG_RUNTIME_DIR", env_xdg);
-	copy_env("MTPRELOAD_SOCKET", env_socket);
+	copy_env("MTPRELOAD_DIR", env.dir);
+	copy_env("RUNTIME_DIRECTORY", env.runtime);
+	copy_env("XDG_RUNTIME_DIR", env.xdg);
+	copy_env("MTPRELOAD_SOCKET", env.socket);
 }
 
-/* Is somebody answering under this name? */
-static bool is_live(int dir_fd, const char *name)
+/* The process may have begun to end meanwhile: false. */
+static bool is_bound_now(void)
 {
-	struct sockaddr_un address;
-	int fd = kernel_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool live = fd >= 0 && rundir_address(dir.path, dir_fd, name, &address) == 0 &&
-		    (kernel_connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ||
-		     errno == EAGAIN); /* with many in its queue */
+	int binding = NAME_BINDING;
 
-	if (fd >= 0)
-		kernel_close(fd);
-	return live;
+	return atomic_compare_exchange_strong(&us.state, &binding, NAME_BOUND);
 }
 
-/* umask belongs to the host: the mode is set on the socket before it has a name, so that it is never too wide,
-   and on the name, in case umask has taken too much of it. */
-static int listen_as(int dir_fd, const char *name)
+/* Told is a name that goes, from this directory or to another name in it; once. */
+static void watch(void)
 {
-	struct sockaddr_un address;
-	int rc = rundir_address(dir.path, dir_fd, name, &address);
-	int fd;
+	us.watch_ns = CLOCK_NEVER;
+	if (thread_told_by(us.dir_fd) == 0)
+		kernel_fcntl(us.dir_fd, F_NOTIFY, DN_DELETE);
+}
 
-	if (rc < 0)
-		return rc;
-	fd = kernel_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	kernel_unlinkat(dir_fd, name, 0); /* left by a process of our pid that was killed just here */
-	if (kernel_fchmod(fd, 0600) == 0 &&
-	    kernel_bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
-	    kernel_fchmodat(dir_fd, name, 0600) == 0 && kernel_listen(fd, BACKLOG) == 0)
+/* The directory stays open as long as the name is bound. */
+static int bind_in(int dir_fd, name_nth *nth)
+{
+	int fd = name_publish(&us.name, us.dir.path, dir_fd, nth);
+
+	if (fd >= 0 && is_bound_now()) {
+		us.dir_fd = dir_fd;
+		us.look_ns = 0;
+		watch();
 		return fd;
-	rc = -errno;
-	kernel_unlinkat(dir_fd, name, 0);
-	kernel_close(fd);
-	return rc;
-}
-
-/* Makes `path` appear with a listening socket behind it. */
-static int bind_in(int dir_fd, const char *name)
-{
-	char temporary[RUNDIR_PATH_MAX + 1];
-	int binding = NAME_BINDING, fd;
-
-	snprintf(temporary, sizeof(temporary), ".%s", name);
-	fd = listen_as(dir_fd, temporary);
-	if (fd < 0)
-		return fd;
-	snprintf(path, sizeof(path), "%s/%s", dir.path, name);
-	if (kernel_renameat2(dir_fd, temporary, dir_fd, name, 0) == 0) {
-		if (atomic_compare_exchange_strong(&state, &binding, NAME_BOUND))
-			return fd;
-		kernel_unlinkat(dir_fd, name, 0); /* the process has begun to end meanwhile */
 	}
-	kernel_unlinkat(dir_fd, temporary, 0);
-	kernel_close(fd);
-	return -EIO;
+	if (fd >= 0) {
+		name_remove(&us.name);
+		kernel_close(fd);
+		fd = -EIO;
+	}
+	kernel_close(dir_fd);
+	return fd;
 }
 
-/* A process of another pid namespace may answer under our pid's name. */
-#define NAMES_MAX 1000
-
-static void choose_name(int dir_fd, char name[RUNDIR_NAME_MAX])
+static void nth_of_pid(unsigned nth, char name[RUNDIR_PATH_MAX])
 {
-	unsigned nth = 0;
-
-	do
-		rundir_name(kernel_pid(), ++nth, name);
-	while (nth < NAMES_MAX && is_live(dir_fd, name));
+	rundir_name(kernel_pid(), nth, name);
 }
 
 static int open_in_rundir(void)
 {
-	char name[RUNDIR_NAME_MAX];
-	int dir_fd = rundir_open(&dir), fd;
+	int dir_fd = rundir_open(&us.dir);
 
 	if (dir_fd < 0)
 		return dir_fd;
-	rundir_prune(dir.path, dir_fd);
-	choose_name(dir_fd, name);
-	fd = bind_in(dir_fd, name);
-	kernel_close(dir_fd);
-	return fd;
+	rundir_prune(us.dir.path, dir_fd);
+	return bind_in(dir_fd, nth_of_pid);
 }
 
 /* No directory can be written: a name that no file system knows, @mtpreload.PID. Peers are checked as ever,
@@ -152,13 +136,12 @@ static int open_abstract(void)
 	int n = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "mtpreload.%d", (int)kernel_pid());
 	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
 	int fd = kernel_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), rc;
-	int binding = NAME_BINDING;
 
 	if (fd < 0)
 		return -errno;
 	if (kernel_bind(fd, (struct sockaddr *)&address, size) == 0 && kernel_listen(fd, BACKLOG) == 0) {
-		snprintf(path, sizeof(path), "@%s", address.sun_path + 1);
-		if (atomic_compare_exchange_strong(&state, &binding, NAME_BOUND))
+		snprintf(us.name.path, sizeof(us.name.path), "@%s", address.sun_path + 1);
+		if (is_bound_now())
 			return fd;
 	}
 	rc = -errno;
@@ -168,12 +151,14 @@ static int open_abstract(void)
 
 static int search_rundirs(void)
 {
-	struct rundir_env env = { env_dir, env_runtime, env_xdg };
+	struct rundir_env places = { env.dir, env.runtime, env.xdg };
 	int fd = -ENOENT;
 
-	for (int i = 0; rundir_candidate(&env, i, kernel_euid(), &dir); i++) {
-		if (!dir.path[0])
+	for (int i = 0; rundir_candidate(&places, i, kernel_euid(), &us.dir); i++) {
+		if (!us.dir.path[0])
 			continue;
+		/* A user whose id is only one of ours would have a hand in it. */
+		us.dir.of_root = access_ids_differ();
 		fd = -ENOENT;
 		/* Another process may remove an empty directory between our mkdir and bind. */
 		for (int try = 0; try < TRIES && fd == -ENOENT; try++)
@@ -185,79 +170,130 @@ static int search_rundirs(void)
 }
 
 /* $MTPRELOAD_SOCKET with %p replaced by the pid; without %p, a child gets .PID behind it. Room is left
-   for another .PID. */
+   for what nth_of_fixed puts behind. */
 static int expand_fixed(char out[RUNDIR_PATH_MAX])
 {
-	const char *percent = strstr(env_socket, "%p");
-	size_t head = percent ? (size_t)(percent - env_socket) : strlen(env_socket);
+	const char *percent = strstr(env.socket, "%p");
+	size_t head = percent ? (size_t)(percent - env.socket) : strlen(env.socket);
 	int n;
 
 	if (percent)
-		n = snprintf(out, RUNDIR_PATH_MAX, "%.*s%d%s", (int)head, env_socket, (int)kernel_pid(),
+		n = snprintf(out, RUNDIR_PATH_MAX, "%.*s%d%s", (int)head, env.socket, (int)kernel_pid(),
 			     percent + 2);
-	else if (is_child)
-		n = snprintf(out, RUNDIR_PATH_MAX, "%s.%d", env_socket, (int)kernel_pid());
+	else if (us.is_child)
+		n = snprintf(out, RUNDIR_PATH_MAX, "%s.%d", env.socket, (int)kernel_pid());
 	else
-		n = snprintf(out, RUNDIR_PATH_MAX, "%s", env_socket);
+		n = snprintf(out, RUNDIR_PATH_MAX, "%s", env.socket);
 	return n < RUNDIR_PATH_MAX - PID_TEXT_MAX ? 0 : -ENAMETOOLONG;
+}
+
+/* The first is somebody else's where he was started with the same environment. */
+static void nth_of_fixed(unsigned nth, char name[RUNDIR_PATH_MAX])
+{
+	char fixed[RUNDIR_PATH_MAX];
+	const char *last;
+
+	expand_fixed(fixed);
+	last = strrchr(fixed, '/') + 1;
+	if (nth == 1)
+		strcpy(name, last);
+	else if (nth == 2)
+		snprintf(name, RUNDIR_PATH_MAX, "%s.%d", last, (int)kernel_pid());
+	else
+		snprintf(name, RUNDIR_PATH_MAX, "%s.%d.%u", last, (int)kernel_pid(), nth - 1);
 }
 
 static int open_fixed(void)
 {
-	char fixed[RUNDIR_PATH_MAX], *name;
-	int rc = expand_fixed(fixed), dir_fd, fd;
+	char fixed[RUNDIR_PATH_MAX];
+	int rc = expand_fixed(fixed), dir_fd;
 
 	if (rc < 0)
 		return rc;
-	name = strrchr(fixed, '/');
-	*name++ = '\0';
-	dir = (struct rundir){ 0 };
-	strcpy(dir.path, *fixed ? fixed : "/");
-	dir_fd = kernel_open(dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	*strrchr(fixed, '/') = '\0';
+	us.dir = (struct rundir){ .of_root = access_ids_differ() };
+	strcpy(us.dir.path, *fixed ? fixed : "/");
+	if (us.dir.of_root)
+		dir_fd = rundir_open(&us.dir);
+	else
+		dir_fd = kernel_open(us.dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (dir_fd < 0)
-		return -errno;
-	/* Somebody else's, who was started with the same environment. */
-	if (is_live(dir_fd, name))
-		sprintf(name + strlen(name), ".%d", (int)kernel_pid());
-	fd = bind_in(dir_fd, name);
-	kernel_close(dir_fd);
-	return fd;
+		return us.dir.of_root ? dir_fd : -errno;
+	return bind_in(dir_fd, nth_of_fixed);
 }
 
 int socket_open(void)
 {
 	int none = NAME_NONE, binding = NAME_BINDING, fd;
 
-	atomic_store(&at_work, true);
-	if (!atomic_compare_exchange_strong(&state, &none, NAME_BINDING))
+	atomic_store(&us.at_work, true);
+	if (!atomic_compare_exchange_strong(&us.state, &none, NAME_BINDING))
 		fd = -ECANCELED;
 	else
-		fd = env_socket[0] ? open_fixed() : search_rundirs();
+		fd = env.socket[0] ? open_fixed() : search_rundirs();
 	if (fd < 0)
-		atomic_compare_exchange_strong(&state, &binding, NAME_NONE);
-	atomic_store(&at_work, false);
+		atomic_compare_exchange_strong(&us.state, &binding, NAME_NONE);
+	atomic_store(&us.at_work, false);
 	return fd;
+}
+
+static void close_directory(void)
+{
+	if (us.dir_fd >= 0)
+		kernel_close(us.dir_fd);
+	us.dir_fd = -1;
+	us.watch_ns = CLOCK_NEVER;
+}
+
+void socket_told(void)
+{
+	us.told = true;
+}
+
+uint64_t socket_next_ns(void)
+{
+	return us.watch_ns;
+}
+
+bool socket_is_lost(void)
+{
+	uint64_t now = clock_ns();
+	int bound = NAME_BOUND;
+
+	if (us.dir_fd < 0 || (!us.told && now < us.look_ns && now < us.watch_ns))
+		return false;
+	/* Watched first: what happens after the look is told. */
+	if (now >= us.watch_ns)
+		watch();
+	else if (us.told && us.watch_ns == CLOCK_NEVER)
+		us.watch_ns = now + REST_NS;
+	us.told = false;
+	us.look_ns = now + LOOK_NS;
+	if (name_is_in_place(&us.name, us.dir_fd))
+		return false;
+	close_directory();
+	return atomic_compare_exchange_strong(&us.state, &bound, NAME_NONE);
 }
 
 static void prune_siblings(void)
 {
-	int dir_fd = kernel_open(dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	int dir_fd = kernel_open(us.dir.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 
 	if (dir_fd < 0)
 		return;
-	rundir_prune(dir.path, dir_fd);
+	rundir_prune(us.dir.path, dir_fd);
 	kernel_close(dir_fd);
 }
 
-static void remove_name(bool prune)
+static void remove_bound(bool prune)
 {
-	if (*path != '/')
+	if (us.name.path[0] != '/')
 		return;
-	kernel_unlink(path);
-	if (prune && !env_socket[0])
+	name_remove(&us.name);
+	if (prune && !env.socket[0])
 		prune_siblings();
-	if (dir.strict)
-		kernel_rmdir(dir.path); /* fails, as it should, while others have names there */
+	if (us.dir.strict)
+		kernel_rmdir(us.dir.path); /* fails, as it should, while others have names there */
 }
 
 void socket_remove(bool prune)
@@ -266,13 +302,13 @@ void socket_remove(bool prune)
 	int saved = errno, was;
 
 	/* A vfork child shares our memory, and its end is not the parent's. */
-	if (owner != kernel_pid())
+	if (us.owner != kernel_pid())
 		return;
-	was = atomic_exchange(&state, NAME_LEAVING);
+	was = atomic_exchange(&us.state, NAME_LEAVING);
 	if (was == NAME_BOUND)
-		remove_name(prune);
+		remove_bound(prune);
 	/* Our thread sees it right after its rename, and undoes that: as soon as it has a processor. */
-	for (int i = 0; was == NAME_BINDING && i < LEAVE_LOOKS && atomic_load(&at_work); i++)
+	for (int i = 0; was == NAME_BINDING && i < LEAVE_LOOKS && atomic_load(&us.at_work); i++)
 		kernel_nanosleep(&moment, NULL);
 	errno = saved;
 }
@@ -281,20 +317,25 @@ void socket_withdraw(void)
 {
 	int bound = NAME_BOUND;
 
-	if (owner == kernel_pid() && atomic_compare_exchange_strong(&state, &bound, NAME_NONE) && *path == '/')
-		kernel_unlink(path);
+	if (us.owner == kernel_pid() && atomic_compare_exchange_strong(&us.state, &bound, NAME_NONE) &&
+	    us.name.path[0] == '/')
+		name_remove(&us.name);
+	close_directory();
 }
 
 void socket_begin(bool forked)
 {
-	atomic_store(&state, NAME_NONE);
-	atomic_store(&at_work, false);
-	owner = kernel_pid();
-	path[0] = '\0';
-	is_child = forked;
+	atomic_store(&us.state, NAME_NONE);
+	atomic_store(&us.at_work, false);
+	us.owner = kernel_pid();
+	us.name.path[0] = '\0';
+	us.is_child = forked;
+	us.dir_fd = -1; /* our thread's table has gone with it */
+	us.told = false;
+	us.watch_ns = CLOCK_NEVER;
 }
 
 const char *socket_path(void)
 {
-	return atomic_load(&state) == NAME_BOUND ? path : "";
+	return atomic_load(&us.state) == NAME_BOUND ? us.name.path : "";
 }

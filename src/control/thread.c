@@ -66,14 +66,17 @@ static int create(void *(*run)(void *))
 
 int thread_start(void *(*run)(void *))
 {
-	sigset_t all, before;
+	uint64_t before; /* the kernel's set */
+	sigset_t all;
 	int rc;
 
-	/* pthread_sigmask leaves out the two signals that glibc needs for setuid and the like. */
+	/* pthread_sigmask leaves out the two signals that glibc needs for setuid and the like. So it would let one of them
+	   through that a thread of ours has blocked, which ends the process: that one is given back by the kernel. */
 	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	kernel_syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &before, sizeof(before));
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	rc = create(run);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	kernel_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof(before));
 	return -rc;
 }
 
@@ -159,6 +162,20 @@ void thread_can_be_woken(struct sleeper *s)
 {
 	atomic_store(&s->fd, (int)kernel_syscall(SYS_signalfd4, -1, &wake_set, sizeof(wake_set),
 					  SFD_NONBLOCK | SFD_CLOEXEC));
+}
+
+int thread_told_by(int fd)
+{
+	struct f_owner_ex me = { F_OWNER_TID, kernel_tid() };
+	uint64_t blocked = 0;
+
+	/* Where the signal is not blocked it would end the process. */
+	kernel_syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof(blocked));
+	if (!(blocked & wake_set))
+		return -EPERM;
+	if (kernel_fcntl(fd, F_SETSIG, WAKE_SIGNAL) < 0 || kernel_fcntl(fd, F_SETOWN_EX, (long)&me) < 0)
+		return -errno;
+	return 0;
 }
 
 void thread_wake(struct sleeper *s)

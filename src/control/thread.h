@@ -32,6 +32,9 @@ void thread_rest(struct sleeper *s, uint64_t until_ns);
 /* On that thread, after both thread_rest and thread_settle: from now on its descriptor tells. */
 void thread_can_be_woken(struct sleeper *s);
 
+/* On a thread that is asleep between its turns: what `fd` tells by a signal (F_NOTIFY, O_ASYNC) wakes it. 0 or -errno. */
+int thread_told_by(int fd);
+
 /* Any thread, and a signal handler. Takes no descriptor. */
 void thread_wake(struct sleeper *s);
 

@@ -95,7 +95,8 @@ static int try_files(void)
 	return kernel_open("", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0) + kernel_stat("", &st) + kernel_fstat(-1, &st) +
 	       kernel_fstatat(-1, "", &st, AT_SYMLINK_NOFOLLOW) + (int)kernel_readlink("", &byte, 1) +
 	       kernel_mkdir("", 0700) + kernel_rmdir("") + kernel_unlink("") + kernel_unlinkat(-1, "", 0) +
-	       kernel_renameat2(-1, "", -1, "", 0) + kernel_fchmod(-1, 0600) + kernel_fchmodat(-1, "", 0600);
+	       kernel_renameat2(-1, "", -1, "", 0) + kernel_linkat(-1, "", -1, "", 0) +
+	       kernel_fchmod(-1, 0600) + kernel_fchmodat(-1, "", 0600);
 }
 
 static int try_sockets(void)

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Binding under a temporary name, listening, then renaming: a name that can be seen can be connected to, so whoever
+   prunes names that refuse connections never hits a live one. Processes of several pid namespaces may have one pid and
+   one directory, so no step takes a name that is there. */
+#include "name.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/kernel.h"
+
+#define BACKLOG 64
+#define NAMES_MAX 1000
+#define TEMPORARY_MAX 100
+
+/* umask belongs to the host: the mode is set on the socket before it has a name, so that it is never too wide,
+   and on the name, in case umask has taken too much of it. */
+static int listen_as(const char *dir, int dir_fd, const char *name)
+{
+	struct sockaddr_un address;
+	int rc = rundir_address(dir, dir_fd, name, &address);
+	int fd;
+
+	if (rc < 0)
+		return rc;
+	fd = kernel_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	rc = kernel_fchmod(fd, 0600);
+	if (rc == 0)
+		rc = kernel_bind(fd, &address, sizeof(address));
+	if (rc == 0) {
+		if (kernel_fchmodat(dir_fd, name, 0600) == 0 && kernel_listen(fd, BACKLOG) == 0)
+			return fd;
+		rc = -errno;
+		kernel_unlinkat(dir_fd, name, 0);
+	} else {
+		rc = -errno;
+	}
+	kernel_close(fd);
+	return rc;
+}
+
+/* One that is taken may be a process's that is at it just now, or was killed there, which only time tells. */
+static int listen_hidden(const char *dir, int dir_fd, name_nth *nth, char hidden[RUNDIR_PATH_MAX + 1])
+{
+	int fd = -EADDRINUSE;
+
+	hidden[0] = '.';
+	for (unsigned n = 1; n <= TEMPORARY_MAX && fd == -EADDRINUSE; n++) {
+		nth(n, hidden + 1);
+		fd = listen_as(dir, dir_fd, hidden);
+		if (fd == -EADDRINUSE && rundir_remove_stale(dir, dir_fd, hidden, 0))
+			fd = listen_as(dir, dir_fd, hidden);
+	}
+	return fd;
+}
+
+/* What a killed process of our pid has left is in nobody's way. */
+static int take_name(const char *dir, int dir_fd, const char *hidden, name_nth *nth, char name[RUNDIR_PATH_MAX])
+{
+	int rc = -EEXIST;
+
+	for (unsigned n = 1; n <= NAMES_MAX && rc == -EEXIST; n++) {
+		nth(n, name);
+		rc = rundir_move(dir_fd, hidden, name);
+		if (rc == -EEXIST && rundir_remove_dead(dir, dir_fd, name))
+			rc = rundir_move(dir_fd, hidden, name);
+	}
+	return rc;
+}
+
+int name_publish(struct name *n, const char *dir, int dir_fd, name_nth *nth)
+{
+	char hidden[RUNDIR_PATH_MAX + 1], name[RUNDIR_PATH_MAX];
+	struct stat st;
+	int fd = listen_hidden(dir, dir_fd, nth, hidden), rc;
+
+	if (fd < 0)
+		return fd;
+	rc = kernel_fstatat(dir_fd, hidden, &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+	if (rc == 0)
+		rc = take_name(dir, dir_fd, hidden, nth, name);
+	if (rc < 0) {
+		kernel_unlinkat(dir_fd, hidden, 0);
+		kernel_close(fd);
+		return rc;
+	}
+	snprintf(n->path, sizeof(n->path), "%s/%s", dir, name);
+	n->last = strrchr(n->path, '/') + 1;
+	n->dev = st.st_dev;
+	n->ino = st.st_ino;
+	return fd;
+}
+
+static bool is_its_file(const struct name *n, int dir_fd, const char *at)
+{
+	struct stat st;
+
+	return kernel_fstatat(dir_fd, at, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == n->dev && st.st_ino == n->ino;
+}
+
+bool name_is_in_place(const struct name *n, int dir_fd)
+{
+	return is_its_file(n, dir_fd, n->last);
+}
+
+void name_remove(const struct name *n)
+{
+	if (is_its_file(n, AT_FDCWD, n->path))
+		kernel_unlink(n->path);
+}
