@@ -15,7 +15,7 @@ YOUNGER = {
     # These moved from libdl and libpthread into libc. Their old versions would need both as libraries
     # of their own, loaded into every host.
     "dlsym": (2, 34), "pthread_create": (2, 34), "pthread_key_create": (2, 34),
-    "pthread_setspecific": (2, 34),
+    "pthread_setspecific": (2, 34), "pthread_once": (2, 34), "pthread_mutex_trylock": (2, 34),
     "pthread_attr_setstacksize": (2, 34), "pthread_sigmask": (2, 32),
     # Inline functions before, on top of calls that newer headers do not have.
     "fstat": (2, 33), "fstatat": (2, 33), "stat": (2, 33), "lstat": (2, 33),

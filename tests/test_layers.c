@@ -18,7 +18,7 @@ static const struct {
 	{ "inject", { "inject/", "host/real.h", "host/post.h", "host/trim.h", "base/" } },
 	{ "control", { "control/", "inject/", "host/", "base/" } },
 	{ "mtctl", { "mtctl/", "base/", "include/" } },
-	{ "doorway", { "control/", "host/real.h", "host/family.def", "inject/budget.h", "include/" } },
+	{ "doorway", { "base/sections.h", "control/", "host/real.h", "host/family.def", "inject/budget.h", "include/" } },
 };
 
 static bool is_allowed(const char *folder, const char *included)
