@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "users.h"
+
 /* By number, as in capabilities(7). */
 static const char *const capabilities[] = {
 	"chown",	    "dac_override",	"dac_read_search",  "fowner",	       "fsetid",
@@ -46,11 +48,12 @@ static void add_names(struct buf *why, uint64_t held)
 		buf_printf(why, " and %d more", __builtin_popcountll(held));
 }
 
-bool access_why(const char *status, struct buf *why)
+bool access_why(pid_t pid, const char *status, struct buf *why)
 {
 	const char *uids = strstr(status, "\nUid:\t"), *permitted = strstr(status, "\nCapPrm:\t");
 	unsigned long id[3] = { 0 };
 	uint64_t held = permitted ? strtoull(permitted + strlen("\nCapPrm:\t"), NULL, 16) : 0;
+	uid_t inside;
 	char *end = (char *)(uids ? uids + strlen("\nUid:\t") : "");
 
 	for (int i = 0; i < 3; i++)
@@ -60,7 +63,8 @@ bool access_why(const char *status, struct buf *why)
 			   id[1], id[2]);
 		return true;
 	}
-	if (!id[0] || !held)
+	/* uid 0 of a user namespace has there what its capabilities are good for. */
+	if (!held || !id[0] || (users_number(pid, (uid_t)id[0], &inside) && !inside))
 		return false;
 	buf_str(why, "it holds ");
 	add_names(why, held);

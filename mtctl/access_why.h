@@ -4,11 +4,12 @@
 #define MT_CTL_ACCESS_WHY_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 
-/* By what a status file of /proc says, which everybody may read. False where its user may command the process; else the
+/* By what the process's status file says, which everybody may read. False where its user may command the process; else the
    reason is appended. */
-bool access_why(const char *status, struct buf *why);
+bool access_why(pid_t pid, const char *status, struct buf *why);
 
 #endif

@@ -13,6 +13,7 @@
 #include "check.h"
 #include "filter.h"
 #include "place.h"
+#include "users.h"
 
 #define ANSWER_NS (2 * NS_PER_S)
 #define BIND_TRIES 20
@@ -123,9 +124,35 @@ static enum level unreachable(struct subject *s, struct buf *text)
 
 static enum level rights(struct subject *s, struct buf *text)
 {
-	if (!access_why(s->status.data, text))
+	if (!access_why(s->proc.pid, s->status.data, text))
 		return LEVEL_NONE;
 	return geteuid() == 0 ? LEVEL_NOTE : LEVEL_PROBLEM;
+}
+
+/* Over a socket without a file the library cannot tell us from others who have no number there. */
+static enum level nameless(struct subject *s, struct buf *text)
+{
+	uid_t number;
+
+	if (!s->found.count || s->found.at[0].socket[0] != '@' || users_number(s->proc.pid, geteuid(), &number))
+		return LEVEL_NONE;
+	buf_printf(text, "it is in a user namespace in which uid %u has no number, and its socket has no file whose mode could "
+			 "let that in",
+		   (unsigned)geteuid());
+	return LEVEL_PROBLEM;
+}
+
+static enum level other_users(struct subject *s, struct buf *text)
+{
+	uid_t number;
+
+	if (!users_are_others(s->proc.pid))
+		return LEVEL_NONE;
+	if (users_number(s->proc.pid, s->proc.uid, &number))
+		buf_printf(text, "it is in another user namespace, where uid %u is %u", (unsigned)s->proc.uid, (unsigned)number);
+	else
+		buf_printf(text, "it is in another user namespace, where uid %u has no number", (unsigned)s->proc.uid);
+	return LEVEL_NOTE;
 }
 
 static enum level silent(struct subject *s, struct buf *text)
@@ -240,6 +267,8 @@ const struct check answer_checks[] = {
 	{ "abstract", abstract, "set MTPRELOAD_DIR to a directory that it can write, for clients of other "
 				"network namespaces", false, false },
 	{ "rights", rights, "run mtctl as root, or start it without them", false, false },
+	{ "users", nameless, "run mtctl as its user, or set MTPRELOAD_DIR to a directory that it can write", true, false },
+	{ "users", other_users, "", false, false },
 	{ "reach", unreachable, "run mtctl as its user, or as root; or end who has its name", true, false },
 	{ "namespace", contained, "", false, false },
 	{ "traced", traced, "", false, false },

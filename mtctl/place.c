@@ -14,9 +14,11 @@
 #include <unistd.h>
 
 #include "find.h"
+#include "inside.h"
+#include "users.h"
 
 #define TMP "/tmp"
-#define TMP_PREFIX "mtpreload-"
+#define TMP_PREFIX (RUNDIR_TMP + sizeof(TMP)) /* behind "/tmp/" */
 
 typedef void dir_visitor(void *context, const char *dir, int dir_fd);
 
@@ -34,7 +36,8 @@ static void visit(const struct rundir *dir, dir_visitor *each, void *context)
 	close(fd);
 }
 
-static void visit_all_users(dir_visitor *each, void *context)
+/* Of all users, for root; else our own, which are those of our user namespaces too. */
+static void visit_tmp(dir_visitor *each, void *context)
 {
 	DIR *tmp = opendir(TMP);
 	struct dirent *entry;
@@ -61,10 +64,9 @@ void place_each_dir(dir_visitor *each, void *context)
 	struct rundir dir;
 
 	for (int i = 0; rundir_candidate(&env, i, geteuid(), &dir); i++)
-		if (dir.path[0])
+		if (dir.path[0] && strncmp(dir.path, RUNDIR_TMP, strlen(RUNDIR_TMP)) != 0)
 			visit(&dir, each, context);
-	if (geteuid() == 0)
-		visit_all_users(each, context);
+	visit_tmp(each, context);
 }
 
 struct search {
@@ -117,11 +119,13 @@ static bool offer_environment(const struct search *s, const struct buf *environm
 				  proc_env(environment, "XDG_RUNTIME_DIR") };
 	char name[RUNDIR_NAME_MAX], path[FIND_PATH_MAX];
 	struct rundir dir;
+	uid_t uid;
 
+	users_number(s->p->pid, s->p->uid, &uid);
 	if (offer_fixed(s, proc_env(environment, "MTPRELOAD_SOCKET")))
 		return true;
 	rundir_name(s->p->inner, 1, name);
-	for (int i = 0; rundir_candidate(&env, i, s->p->uid, &dir); i++) {
+	for (int i = 0; rundir_candidate(&env, i, uid, &dir); i++) {
 		snprintf(path, sizeof(path), "%s/%s", dir.path, name);
 		if (dir.path[0] && offer(s, path))
 			return true;
@@ -129,20 +133,62 @@ static bool offer_environment(const struct search *s, const struct buf *environm
 	return false;
 }
 
-/* The kernel keeps the path that was bound: the name with a dot in front. */
+struct listing {
+	const struct search *search;
+	const char *dir;
+	int length; /* of `dir` */
+	bool found;
+};
+
+static bool offer_entry(void *context, const char *name, pid_t pid)
+{
+	struct listing *l = context;
+	char path[FIND_PATH_MAX];
+
+	if (*name == '.' || pid != l->search->p->inner)
+		return true;
+	snprintf(path, sizeof(path), "%.*s/%s", l->length, l->dir, name);
+	l->found = offer(l->search, path);
+	return !l->found;
+}
+
+static int open_directory(pid_t pid, const char *path)
+{
+	int at = inside_find(pid, path, O_NOFOLLOW), fd;
+	char again[64];
+
+	if (at < 0)
+		return at;
+	snprintf(again, sizeof(again), "/proc/self/fd/%d", at);
+	fd = open(again, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	close(at);
+	return fd;
+}
+
+/* The kernel keeps the path that was bound, a name with a dot in front: the one that it got lies beside it. */
 static bool offer_bound(const struct search *s, struct buf *list)
 {
 	char path[FIND_PATH_MAX], *rest = list->data, *line, *bound, *base;
 
 	while ((line = strsep(&rest, "\n"))) {
+		struct listing l = { .search = s };
+		int fd;
+
 		bound = strchr(line, '/');
 		if (!bound)
 			continue;
 		base = strrchr(bound, '/') + 1;
 		if (*base != '.' || rundir_pid(base) != s->p->inner)
 			continue;
-		snprintf(path, sizeof(path), "%.*s%s", (int)(base - bound), bound, base + 1);
-		if (offer(s, path))
+		l.dir = bound;
+		l.length = (int)(base - bound) - 1;
+		snprintf(path, sizeof(path), "%.*s", l.length, bound);
+		fd = open_directory(s->p->pid, path);
+		if (fd < 0)
+			continue;
+		rundir_each(fd, offer_entry, &l);
+		close(fd);
+		if (l.found)
 			return true;
 	}
 	return false;

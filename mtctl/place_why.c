@@ -10,6 +10,7 @@
 #include "base/rundir.h"
 #include "check.h"
 #include "inside.h"
+#include "users.h"
 
 /* May this one make names in it? NULL, or what is in the way. */
 static const char *cannot_write(const struct persona *who, pid_t pid, const char *path,
@@ -105,14 +106,18 @@ void place_explain(const struct subject *s, struct buf *why, struct buf *usable)
 	struct persona who = { .uid = geteuid(), .groups = { getegid() }, .group_count = 1 };
 	struct rundir dir;
 	size_t start = why->len;
+	uid_t number;
 
 	if (s->proc.pid)
 		persona_of(s->status.data, &who);
+	number = who.uid;
+	if (s->proc.pid)
+		users_number(s->proc.pid, who.uid, &number);
 	if (place_fixed(s)) {
 		explain_fixed(&who, s->proc.pid, place_fixed(s), why, usable);
 		return;
 	}
-	for (int i = 0; rundir_candidate(&env, i, who.uid, &dir); i++) {
+	for (int i = 0; rundir_candidate(&env, i, number, &dir); i++) {
 		if (!dir.path[0])
 			continue;
 		wrong = trouble(&who, s->proc.pid, &dir);

@@ -15,7 +15,7 @@ import sys
 
 from ctl import (INSTALL, KILL, NOBODY, REFUSE, SLEEP, Server, alone, as_root, bpf, clean, findings, freeze,
                  here, host, isolate, name_of, path_of, problem, process, run, says, started)
-from harness import BUILD, LIB, MTCTL, Place, Program, equal, fact, pid_lives, run_facts, wait_for
+from harness import BUILD, LIB, MTCTL, Place, Program, equal, fact, need, pid_lives, run_facts, wait_for
 
 isolate()
 
@@ -159,7 +159,9 @@ def directories_that_cannot_be_used_are_told_with_their_reasons():
         file = os.path.join(place.path, "file")
         open(file, "w").close()
         own = f"/tmp/mtpreload-{NOBODY}"
-        os.mkdir(own, 0o700)  # root's
+        taken = [own] + [f"{own}.{nth}" for nth in range(2, 10)]
+        for path in taken:
+            os.mkdir(path, 0o700)  # root's
         xdg = os.path.join(place.path, "xdg")
         os.makedirs(xdg + "/mtpreload")
         os.chown(xdg + "/mtpreload", NOBODY, NOBODY)
@@ -176,7 +178,8 @@ def directories_that_cannot_be_used_are_told_with_their_reasons():
                              f"{xdg}/mtpreload is open to others", f"{own} belongs to another user"):
                     assert text in said["text"], said
         finally:
-            os.rmdir(own)
+            for path in taken:
+                os.rmdir(path)
 
 
 @fact
@@ -400,6 +403,32 @@ def a_process_with_more_rights_than_its_user_is_for_root_alone():
             says(run("doctor", str(program.pid), user=65534, group=65534, extra_groups=[], binary=tool), 3, "",
                  f"mtctl: uid 65534 may not look into process {program.pid} ({name_of(program)}) of uid 65534 "
                  f"({text})\n")
+
+
+@as_root
+def a_process_in_a_rootless_namespace_has_a_place_of_its_own_and_is_found():
+    """uid 0 there meets root's directory. Both namespaces are one user's, whose mtctl finds them, as root's does."""
+    os.makedirs("/tmp/mtpreload-0", 0o700, exist_ok=True)
+    env = clean(LD_PRELOAD=LIB)
+    user = dict(user=NOBODY, group=NOBODY, extra_groups=[])
+    with Place() as place:
+        tool = shutil.copy(MTCTL, place.path)
+        argv = ["env", "LD_PRELOAD=", "unshare", "-Ur", "env", f"LD_PRELOAD={LIB}", *SLEEP]
+        need(subprocess.run(["unshare", "-Ur", "true"], capture_output=True, **user).returncode == 0,
+             "users may have no namespace")
+        with Program(argv, env=env, **user) as one, Program(argv, env=env, **user) as two:
+            for program in (one, two):
+                wait_for(lambda: name_of(program) == "sleep", "exec")
+                path = f"/tmp/mtpreload-0.2/mtpreload.{program.pid}.sock"
+                wait_for(lambda: os.path.exists(path), path)
+                for options in (user, {}):
+                    says(run("-p", str(program.pid), "mt.mem_used", binary=tool, **options), 0, "0\n")
+                inside = ["nsenter", "-U", "-t", str(program.pid), tool, "-p", str(program.pid), "mt.mem_used"]
+                equal(subprocess.run(inside, env=clean(), capture_output=True, text=True).stdout, "0\n")
+                problem("users", f"in another user namespace, where uid {NOBODY} is 0", of=[program.pid], level="note")
+            listed = run("ls", "-j", binary=tool, **user).out
+            for program in (one, two):
+                assert f'"pid":{program.pid},' in listed.replace(" ", ""), listed
 
 
 run_facts()
