@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define TEXT_MAX 512
+#define TEXT_MAX 1024 /* bytes; a command's usage and help is the longest */
 
 void rpc_add_arg(struct rpc_call *call, const char *name, const char *text, enum rpc_kind kind)
 {
