@@ -56,10 +56,10 @@ START_TEST(formatted_text_is_cut_not_overrun)
 	memset(lengthy, 'x', sizeof(lengthy) - 1);
 	lengthy[sizeof(lengthy) - 1] = '\0';
 	reply_format(&r, NULL, "%s", lengthy);
-	ck_assert_uint_eq(out.len, strlen("200 OK\n") + 511 + 1);
+	ck_assert_uint_eq(out.len, strlen("200 OK\n") + 1023 + 1);
 	buf_clear(&out, 0);
 	reply_fault(&r, 400, "%s", lengthy);
-	ck_assert_uint_eq(out.len, strlen("400 ") + 511 + 1);
+	ck_assert_uint_eq(out.len, strlen("400 ") + 1023 + 1);
 	buf_free(&out);
 }
 END_TEST
