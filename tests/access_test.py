@@ -3,9 +3,10 @@
 """Who may command a host: root, and its user unless the host has more rights than that user."""
 
 import os
+import subprocess
 import sys
 
-from harness import PIPES, Client, Place, Program, by_root, equal, run_facts, wait_for
+from harness import PIPES, Client, Place, Program, by_root, equal, need, run_facts, wait_for
 
 USER = 1000
 
@@ -124,6 +125,20 @@ def the_user_of_a_host_without_more_rights_commands_it():
             equal(answer(path, uid), "200 OK\n")
             with Client(path) as root:
                 equal(root.call("mt.mem_used"), 0)
+
+
+@by_root
+def where_uids_have_no_number_the_mode_of_the_socket_decides():
+    argv = as_user(USER, "unshare", "-U", "sleep", "1000")
+    with Place() as place, Program(argv, env=place.environment()) as host:
+        need(subprocess.run(as_user(USER, "unshare", "-U", "true"), capture_output=True).returncode == 0,
+             "users may have no namespace")
+        wait_for(lambda: executed(host.pid, "sleep"), "exec")
+        path = place.wait_socket(host.pid)
+        equal(answer(path), "200 OK\n")
+        equal(answer(path, uid=0), "200 OK\n")
+        with Program(as_user(USER + 1, sys.executable, "-c", CLIENT, path), stderr=subprocess.PIPE, **PIPES) as client:
+            assert "PermissionError" in client.process.stderr.read()
 
 
 run_facts()

@@ -165,7 +165,7 @@ def a_host_that_shuts_itself_up_by_libseccomp_is_left_alone():
 
 @fact
 def refusals_that_do_not_matter_do_not_matter():
-    for what in ("extras", "namespaces"):
+    for what in ("extras", "namespaces", "rename"):
         with Place() as place, Program([victim("seccomp"), what], env=place.environment(),
                                        **PIPES) as host:
             equal(host.hear(), "runs\n", what)

@@ -43,6 +43,7 @@ static const struct {
 	{ "rt_sigtimedwait", SYS_rt_sigtimedwait },
 	{ "rt_sigprocmask", SYS_rt_sigprocmask },
 	{ "renameat2", SYS_renameat2 },
+	{ "linkat", SYS_linkat },
 	{ "mkdirat", SYS_mkdirat },
 	{ "readlinkat", SYS_readlinkat },
 	{ "fchmod", SYS_fchmod },
@@ -80,6 +81,10 @@ static int forbid(const char *what)
 	struct sock_filter extras[] = { LOAD, REFUSE(SYS_signalfd4, EPERM), REFUSE(SYS_prctl, EPERM),
 					REFUSE(SYS_close_range, ENOSYS), ALLOW };
 
+	struct sock_filter rename[] = { LOAD, REFUSE(SYS_renameat2, EINVAL), ALLOW }; /* as a file system may */
+
+	if (strcmp(what, "rename") == 0)
+		return install(rename, sizeof(rename) / sizeof(rename[0]));
 	if (strcmp(what, "table") == 0)
 		return install(table, sizeof(table) / sizeof(table[0]));
 	if (strcmp(what, "threads") == 0)

@@ -80,7 +80,7 @@ static bool is_fit(const struct rundir *dir, const struct stat *st)
 
 int rundir_open(const struct rundir *dir)
 {
-	struct stat st;
+	struct stat st = { 0 };
 	int fd, rc;
 
 	if (dir->make && (!dir->of_root || kernel_euid() == 0) && kernel_mkdir(dir->path, 0700) < 0 && errno != EEXIST)
