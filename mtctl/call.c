@@ -3,6 +3,7 @@
    string: the server knows what it wants, and a string of digits is a number to it. */
 #include "call.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,16 +81,20 @@ void call_simple(struct buf *request, const char *method)
 	end(request);
 }
 
+static bool is_member(struct json object, const char *key, char kind, struct json *value)
+{
+	return json_member(object, key, value) && json_kind(*value) == kind;
+}
+
 /* The code of our own is in error.data.code; JSON-RPC's, which says less, is in error.code. */
 static bool read_error(struct json error, struct answer *a)
 {
-	struct json data, code;
+	struct json data, code, ours;
 
-	if (json_kind(error) != 'o' || !json_member(error, "message", &a->message) ||
-	    json_kind(a->message) != 's' || !json_member(error, "code", &code))
+	if (!is_member(error, "message", 's', &a->message) || !is_member(error, "code", 'n', &code))
 		return false;
-	if (json_member(error, "data", &data) && json_kind(data) == 'o')
-		json_member(data, "code", &code);
+	if (is_member(error, "data", 'o', &data) && is_member(data, "code", 'n', &ours))
+		code = ours;
 	a->code = strtol(code.at, NULL, 10); /* what follows it in the line ends it */
 	return true;
 }
@@ -106,6 +111,38 @@ bool call_read(const char *line, size_t len, struct answer *a)
 		return true;
 	a->refused = true;
 	return json_member(reply, "error", &error) && read_error(error, a);
+}
+
+int call_wait(struct link *l, struct answer *a)
+{
+	const char *line;
+	size_t len;
+	int rc;
+
+	do {
+		rc = link_line(l, &line, &len);
+		if (rc == 0 && !call_read(line, len, a))
+			rc = -EPROTO;
+	} while (rc == 0 && a->unfinished);
+	return rc;
+}
+
+bool call_number(struct json object, const char *key, uint64_t *number)
+{
+	struct json v;
+
+	if (!is_member(object, key, 'n', &v) || strspn(v.at, "0123456789") != v.len)
+		return false;
+	errno = 0;
+	*number = strtoull(v.at, NULL, 10);
+	return errno == 0;
+}
+
+bool call_text(struct json object, const char *key, char *out, size_t cap)
+{
+	struct json v;
+
+	return is_member(object, key, 's', &v) && json_text(v, out, cap) >= 0;
 }
 
 int call_show(const struct answer *a)

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "link.h"
 
 /* Appends the request that `words` are: a method, and arguments that are all positional or all
    name=value. CTL_DONE, or CTL_USAGE with the error said. */
@@ -15,7 +16,7 @@ void call_simple(struct buf *request, const char *method);
 
 /* A reply, taken apart. The pieces lie in the reply's line. */
 struct answer {
-	bool unfinished; /* it only tells how far a long command is: the reply follows */
+	bool unfinished; /* it only tells how far a long command is: the reply follows, and nothing below is set */
 	bool refused;
 	struct json result;  /* unless refused */
 	struct json message; /* a string, where refused */
@@ -24,6 +25,14 @@ struct answer {
 
 /* False where the line is no reply. */
 bool call_read(const char *line, size_t len, struct answer *a);
+
+/* Waits for the reply, past lines that tell of progress. 0, or -errno as link_line; -EPROTO where something else
+   comes. */
+int call_wait(struct link *l, struct answer *a);
+
+/* A member of a result. False unless it is of that type: a whole number from 0 that fits; a string that fits. */
+bool call_number(struct json object, const char *key, uint64_t *number);
+bool call_text(struct json object, const char *key, char *out, size_t cap);
 
 /* Shows the answer. CTL_DONE or CTL_REFUSED. */
 int call_show(const struct answer *a);

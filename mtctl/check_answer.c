@@ -159,21 +159,18 @@ static enum level silent(struct subject *s, struct buf *text)
 {
 	struct buf request = { 0 };
 	struct answer a;
-	const char *line;
-	size_t len;
 	int rc;
 
 	if (s->untouchable)
 		return LEVEL_NONE;
 	call_simple(&request, "mt.info");
-	rc = link_open(&s->link, s->found.at[0].socket, s->proc.pid,
-		       (struct patience){ .ns = ANSWER_NS });
+	rc = link_open(&s->link, s->found.at[0].socket, &s->proc, (struct patience){ .total_ns = ANSWER_NS });
 	if (rc == 0)
 		rc = link_send(&s->link, request.data, request.len);
 	if (rc == 0)
-		rc = link_line(&s->link, &line, &len);
+		rc = call_wait(&s->link, &a);
 	buf_free(&request);
-	if (rc == 0 && call_read(line, len, &a) && !a.refused && json_kind(a.result) == 'o') {
+	if (rc == 0 && !a.refused && json_kind(a.result) == 'o') {
 		s->info = a.result;
 		return LEVEL_NONE;
 	}
@@ -181,17 +178,14 @@ static enum level silent(struct subject *s, struct buf *text)
 		buf_str(text, "it does not answer: nothing came within 2 s");
 	else
 		buf_printf(text, "it does not answer: %s",
-			   rc ? strerror(-rc) : "what listens is not the library");
+			   rc && rc != -EPROTO ? strerror(-rc) : "what listens is not the library");
 	return LEVEL_PROBLEM;
 }
 
 /* A text of what it says of itself. */
 static bool said(const struct subject *s, const char *key, char *out, size_t cap)
 {
-	struct json v;
-
-	return s->info.at && json_member(s->info, key, &v) && json_kind(v) == 's' &&
-	       json_text(v, out, cap) >= 0;
+	return s->info.at && call_text(s->info, key, out, cap);
 }
 
 static enum level version(struct subject *s, struct buf *text)
@@ -210,12 +204,12 @@ static enum level version(struct subject *s, struct buf *text)
 static enum level allocator(struct subject *s, struct buf *text)
 {
 	char name[256];
-	struct json v;
+	uint64_t in_path;
 
-	if (!said(s, "allocator", name, sizeof(name)) || !json_member(s->info, "in_path", &v))
+	if (!said(s, "allocator", name, sizeof(name)) || !call_number(s->info, "in_path", &in_path))
 		return LEVEL_NONE;
 	buf_printf(text, "its allocator is %s", name);
-	if (*v.at != '0')
+	if (in_path)
 		return LEVEL_OK;
 	buf_str(text, ", to which its calls go straight: the library injects through that, and sees none of "
 		      "them");

@@ -12,6 +12,7 @@
 #include "place.h"
 #include "prune.h"
 #include "shun.h"
+#include "verify.h"
 
 static enum level library(struct subject *s, struct buf *text)
 {
@@ -92,6 +93,7 @@ struct names {
 	struct buf *text, scratch;
 	struct instances shunned;
 	const char *dir;
+	int dir_fd;
 };
 
 /* Names of processes that are looked at on their own are left out here. */
@@ -99,7 +101,7 @@ static bool try_name(void *context, const char *name, pid_t pid)
 {
 	struct names *n = context;
 	char path[FIND_PATH_MAX];
-	pid_t peer = 0;
+	struct dialled d;
 	int rc;
 
 	if (n->text->failed || *name == '.' || proc_has_library(pid, &n->scratch) == 1)
@@ -107,8 +109,10 @@ static bool try_name(void *context, const char *name, pid_t pid)
 	snprintf(path, sizeof(path), "%s/%s", n->dir, name);
 	if (shun_of(&n->shunned, path, pid))
 		return true;
-	rc = link_probe(path, &peer);
-	if (rc == -EAGAIN || (rc == 0 && proc_has_library(peer, &n->scratch) != 0))
+	rc = verify_dial_at(n->dir_fd, name, &d);
+	if (d.fd >= 0)
+		close(d.fd);
+	if (rc == -EAGAIN || (rc == 0 && proc_has_library(d.peer, &n->scratch) != 0))
 		return true;
 	/* One of root's own directories comes twice. */
 	if (n->text->len && memmem(n->text->data, n->text->len, path, strlen(path)))
@@ -123,6 +127,7 @@ static void try_dir(void *context, const char *dir, int dir_fd)
 	struct names *n = context;
 
 	n->dir = dir;
+	n->dir_fd = dir_fd;
 	rundir_each(dir_fd, try_name, n);
 }
 

@@ -23,10 +23,10 @@ static inline int ctl_worse(int a, int b)
 	return a > b ? a : b;
 }
 
-/* How long a reply may take. */
+/* How long a reply may take; 0 is for ever. */
 struct patience {
-	uint64_t ns; /* 0: for ever */
-	bool renews; /* the time begins again with each piece that comes */
+	uint64_t idle_ns;  /* until the next line of it; a long command tells of its progress in lines */
+	uint64_t total_ns; /* until its end */
 };
 
 struct options {

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "link.h"
 #include "place.h"
 #include "shun.h"
+#include "verify.h"
 
 struct finder {
 	struct instances *found, shunned;
@@ -20,6 +20,7 @@ struct finder {
 	struct proc p;    /* the process that is being looked into */
 	struct buf scratch;
 	const char *dir;
+	int dir_fd;
 };
 
 bool find_is_usable(const struct instance *i, const void *unused)
@@ -63,12 +64,17 @@ struct instance *find_append(struct instances *found)
 	return &found->at[found->count++];
 }
 
-/* One that can be used takes the place of one that cannot. */
+/* What is verified comes first, then what only could not be. */
+static int worth(const struct instance *i)
+{
+	return i->trouble ? 0 : i->unsure ? 1 : 2;
+}
+
 static void add(struct instances *found, const struct instance *new)
 {
 	struct instance *old = by_pid(found, new->proc.pid);
 
-	if (old && (!old->trouble || new->trouble))
+	if (old && worth(old) >= worth(new))
 		return;
 	if (!old)
 		old = find_append(found);
@@ -82,18 +88,41 @@ static bool is_called(pid_t peer, pid_t inner, struct proc *p)
 	return proc_read(peer, p) && (peer == inner || p->inner == inner);
 }
 
-static void try_name(struct finder *f, const char *path, pid_t pid)
+/* Where nobody could be asked: could the name be that process's? */
+static bool is_plausible(struct finder *f, const struct instance *i, const struct dialled *d)
+{
+	return verify_owner(d, &i->proc) &&
+	       (i->trouble == -ESRCH || proc_has_library(i->proc.pid, &f->scratch) != 0);
+}
+
+/* Takes what dialling a name of `new->proc` has given. */
+static void judge(struct instance *new, struct dialled *d, int rc)
+{
+	new->trouble = rc;
+	new->peer = d->peer;
+	if (rc == 0 && !verify_server(d, &new->proc))
+		new->trouble = -ESRCH;
+	new->unsure = rc == -EAGAIN; /* it is there */
+	if (new->unsure)
+		new->trouble = 0;
+	if (d->fd >= 0)
+		close(d->fd);
+}
+
+static void try_name(struct finder *f, const char *name, const char *path, pid_t number)
 {
 	struct instance new = { .peer = 0 };
+	struct dialled d;
+	int rc = verify_dial_at(f->dir_fd, name, &d);
 
 	snprintf(new.socket, sizeof(new.socket), "%s", path);
-	new.trouble = link_probe(path, &new.peer);
-	if (new.trouble == -EAGAIN)
-		new.trouble = 0; /* its queue is full: it is there */
-	else if (new.trouble == 0 && !is_called(new.peer, pid, &new.proc))
-		new.trouble = -ESRCH;
-	if (new.trouble || !new.proc.pid)
-		proc_read(f->only ? f->only : pid, &new.proc);
+	if (rc == -ENOTSOCK || rc == -ELOOP)
+		return;
+	if (rc < 0 || !is_called(d.peer, number, &new.proc))
+		proc_read(f->only ? f->only : number, &new.proc);
+	judge(&new, &d, rc);
+	if ((new.trouble || new.unsure) && !is_plausible(f, &new, &d))
+		return;
 	if (new.proc.pid != getpid() && (!f->only || new.proc.pid == f->only))
 		add(f->found, &new);
 }
@@ -109,7 +138,7 @@ static bool try_entry(void *context, const char *name, pid_t pid)
 	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
 	shunned = shun_of(&f->shunned, path, pid);
 	if (!shunned)
-		try_name(f, path, pid);
+		try_name(f, name, path, pid);
 	else if (!*shunned->socket)
 		strcpy(shunned->socket, path); /* of another user's, who has not told us */
 	return true;
@@ -120,6 +149,7 @@ static void search_dir(void *context, const char *dir, int dir_fd)
 	struct finder *f = context;
 
 	f->dir = dir;
+	f->dir_fd = dir_fd;
 	rundir_each(dir_fd, try_entry, f);
 }
 
@@ -127,22 +157,23 @@ static bool try_place(void *context, const char *path)
 {
 	struct finder *f = context;
 	struct instance new = { .proc = f->p };
+	struct dialled d;
+	int rc;
 
 	/* A second process with the same MTPRELOAD_SOCKET. */
 	if (shun_of(&f->shunned, path, 0))
 		return false;
 	snprintf(new.socket, sizeof(new.socket), "%s", path);
-	new.trouble = link_probe(path, &new.peer);
-	if (new.trouble == -EAGAIN)
-		new.trouble = 0;
-	else if (new.trouble == 0 && new.peer != f->p.pid)
+	rc = verify_dial(path, &d);
+	judge(&new, &d, rc);
+	if (new.trouble == -ESRCH || rc == -ENOENT || rc == -ENOTDIR || rc == -ENOTSOCK || rc == -ELOOP ||
+	    !verify_owner(&d, &new.proc))
 		return false;
 	/* An abstract name that nobody has refuses, where a path would not exist. */
-	if (new.trouble == -ENOENT || new.trouble == -ENOTDIR ||
-	    (*path == '@' && new.trouble == -ECONNREFUSED))
+	if (*path == '@' && rc == -ECONNREFUSED)
 		return false;
 	add(f->found, &new);
-	return !new.trouble;
+	return worth(&new) > 1;
 }
 
 static void search_process(void *context, pid_t pid)
@@ -150,7 +181,7 @@ static void search_process(void *context, pid_t pid)
 	struct finder *f = context;
 	struct instance *known = by_pid(f->found, pid);
 
-	if ((known && !known->trouble) || pid == getpid() || by_pid(&f->shunned, pid))
+	if ((known && worth(known) > 1) || pid == getpid() || by_pid(&f->shunned, pid))
 		return;
 	if (proc_has_library(pid, &f->scratch) == 1 && proc_read(pid, &f->p))
 		place_each_socket(&f->p, try_place, f);
@@ -194,14 +225,19 @@ void find_instances(struct instances *found, pid_t pid)
 void find_socket(struct instances *found, const char *path)
 {
 	struct instance *i = find_append(found);
+	struct dialled d = DIALLED_NONE;
 
 	if (!i)
 		return;
-	*i = (struct instance){ .peer = 0 };
+	*i = (struct instance){ .given = true, .trouble = -ENAMETOOLONG };
 	snprintf(i->socket, sizeof(i->socket), "%s", path);
-	i->trouble = strlen(path) < sizeof(i->socket) ? link_probe(path, &i->peer) : -ENAMETOOLONG;
+	if (strlen(path) < sizeof(i->socket))
+		i->trouble = verify_dial_given(path, &d);
+	i->peer = d.peer;
 	if (i->trouble == -EAGAIN)
 		i->trouble = 0;
+	if (d.fd >= 0)
+		close(d.fd);
 	if (!i->peer || !proc_read(i->peer, &i->proc))
 		i->proc = (struct proc){ .name = "unknown" };
 }

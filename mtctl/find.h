@@ -19,6 +19,8 @@ struct instance {
 	int trouble; /* 0: it can be talked to; -errno of connecting; -ESRCH: `peer` listens there;
 			FIND_SHUNNED: nobody has asked (shun.h), and `socket` may be empty */
 	pid_t peer;
+	bool unsure; /* too many wait to be let in, so that nobody could be asked whether it is his (verify.h) */
+	bool given;  /* by its path: it is taken whoever listens there */
 };
 
 #define FIND_SHUNNED (-ECANCELED)
@@ -36,7 +38,8 @@ struct instances {
 };
 
 /* Looks through the directories of sockets, then through the processes that have the library
-   mapped. With a pid, for that process only. What cannot be used is listed with its trouble.
+   mapped. With a pid, for that process only. What cannot be used is listed with its trouble, unless it is no
+   name of that process at all. What is verified comes before what is not, wherever each was found.
    Nobody is asked whom that could end, but for the process that the pid names. */
 void find_instances(struct instances *found, pid_t pid);
 

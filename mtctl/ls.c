@@ -8,75 +8,58 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ask.h"
 #include "base/clock.h"
 #include "call.h"
 #include "layout.h"
-#include "link.h"
 #include "out.h"
 #include "prune.h"
 #include "shun.h"
 #include "target.h"
 
-#define ANSWER_NS NS_PER_S
 #define COLUMNS 8
 #define CELL_MAX FIND_PATH_MAX
 
 /* One instance, and what it said. */
 struct row {
 	const struct instance *at;
-	struct link link;
-	bool asked, answered;
+	bool informed, answered;
 	uint64_t uptime_s, held;
 	char allocator[64];
 };
 
-static void ask(struct row *r)
+/* What mt.info says, then what mt.status says; what is of another type is no answer. */
+static bool hear(struct asked *one, const struct answer *a)
 {
-	struct buf request = { 0 };
+	struct row *r = one->context;
 
-	if (r->at->trouble)
-		return;
-	call_simple(&request, "mt.info");
-	call_simple(&request, "mt.status");
-	r->asked = link_open(&r->link, r->at->socket, r->at->proc.pid,
-			     (struct patience){ .ns = ANSWER_NS }) == 0 &&
-		   link_send(&r->link, request.data, request.len) == 0;
-	buf_free(&request);
-}
-
-static bool next_answer(struct row *r, struct answer *a)
-{
-	const char *line;
-	size_t len;
-
-	return link_line(&r->link, &line, &len) == 0 && call_read(line, len, a) && !a->refused &&
-	       json_kind(a->result) == 'o';
-}
-
-static uint64_t number(struct json object, const char *key)
-{
-	struct json v;
-
-	return json_member(object, key, &v) ? strtoull(v.at, NULL, 10) : 0;
-}
-
-static void hear(struct row *r)
-{
-	struct answer info, status;
-	struct json v;
-
-	if (r->at->trouble)
-		return;
-	if (r->asked && next_answer(r, &info)) {
-		r->uptime_s = number(info.result, "uptime_s");
-		if (!json_member(info.result, "allocator", &v) || json_kind(v) != 's' ||
-		    json_text(v, r->allocator, sizeof(r->allocator)) < 0)
+	if (a->refused)
+		return false;
+	if (!r->informed) {
+		r->informed = call_number(a->result, "uptime_s", &r->uptime_s);
+		if (!call_text(a->result, "allocator", r->allocator, sizeof(r->allocator)))
 			strcpy(r->allocator, "?");
-		r->answered = next_answer(r, &status);
-		if (r->answered)
-			r->held = number(status.result, "held");
+		return r->informed;
 	}
-	link_close(&r->link);
+	r->answered = call_number(a->result, "held", &r->held);
+	return false;
+}
+
+static bool ask(struct row *rows, size_t count, uint64_t deadline_ns)
+{
+	struct asked *asked = calloc(count + 1, sizeof(*asked));
+	struct buf requests = { 0 };
+
+	if (!asked)
+		return false;
+	call_simple(&requests, "mt.info");
+	call_simple(&requests, "mt.status");
+	for (size_t i = 0; i < count; i++)
+		asked[i] = (struct asked){ .at = rows[i].at, .context = &rows[i], .link = LINK_CLOSED };
+	ask_all(asked, count, &requests, hear, deadline_ns);
+	buf_free(&requests);
+	free(asked);
+	return true;
 }
 
 /* 45s, 12m05s, 3h07m, 2d03h. */
@@ -209,26 +192,25 @@ static void show_json(const struct row *rows, size_t count)
 	buf_free(&b);
 }
 
-static int show(const struct options *o, const struct instances *found)
+static int show(const struct options *o, const struct instances *found, uint64_t deadline_ns)
 {
 	struct row *rows = calloc(found->count + 1, sizeof(*rows));
+	int status = CTL_DONE;
 
-	if (!rows)
-		return out_error(CTL_UNREACHABLE, "memory ran out");
-	for (size_t i = 0; i < found->count; i++) {
+	for (size_t i = 0; rows && i < found->count; i++)
 		rows[i].at = &found->at[i];
-		ask(&rows[i]);
-	}
-	for (size_t i = 0; i < found->count; i++)
-		hear(&rows[i]);
-	(o->json ? show_json : show_table)(rows, found->count);
+	if (rows && ask(rows, found->count, deadline_ns))
+		(o->json ? show_json : show_table)(rows, found->count);
+	else
+		status = out_error(CTL_UNREACHABLE, "memory ran out");
 	free(rows);
-	return CTL_DONE;
+	return status;
 }
 
 int ls_run(const struct options *o, int count, char **words)
 {
 	struct instances found = { 0 }, shunned = { 0 };
+	uint64_t deadline_ns = clock_ns() + LS_NS;
 	int status;
 
 	if (count > 1)
@@ -238,7 +220,7 @@ int ls_run(const struct options *o, int count, char **words)
 	status = target_list(o, &found);
 	if (status == CTL_DONE) {
 		prune_beside(&found, &shunned);
-		status = show(o, &found);
+		status = show(o, &found, deadline_ns);
 	}
 	find_free(&found);
 	find_free(&shunned);

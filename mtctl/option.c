@@ -13,7 +13,8 @@
 #include "local.h"
 #include "out.h"
 
-#define PATIENCE_NS (60 * NS_PER_S)
+#define PATIENCE_IDLE_NS (60 * NS_PER_S)
+#define PATIENCE_TOTAL_NS (3600 * NS_PER_S)
 #define SECONDS_MAX 1e9
 
 static int take_pid(struct options *o, const char *value)
@@ -49,9 +50,9 @@ static int take_timeout(struct options *o, const char *value)
 		return out_error(CTL_USAGE,
 				 "-t '%s' is no time (seconds, as in 2 or 0.5; 0 waits for ever)",
 				 value);
-	o->patience = (struct patience){ .ns = (uint64_t)(seconds * (double)NS_PER_S) };
-	if (seconds > 0 && !o->patience.ns)
-		o->patience.ns = 1;
+	o->patience = (struct patience){ .total_ns = (uint64_t)(seconds * (double)NS_PER_S) };
+	if (seconds > 0 && !o->patience.total_ns)
+		o->patience.total_ns = 1;
 	return CTL_DONE;
 }
 
@@ -102,7 +103,7 @@ static const struct option_row rows[] = {
 	{ 'j', "--json", NULL, take_json, "results and errors as JSON, one line each, on stdout" },
 	{ 't', "--timeout", "SEC", take_timeout,
 	  "wait this long for an answer: 0.5; 0 is for ever; otherwise 60 s\n"
-	  "without anything coming" },
+	  "without a line of it coming, and an hour in all" },
 	{ 'h', "--help", NULL, take_help, "this text" },
 	{ 0, "--version", NULL, take_version, "mtctl's version" },
 };
@@ -197,7 +198,7 @@ int option_read(struct options *o, char **args, int *count)
 	char **to = args;
 	int status = CTL_DONE;
 
-	*o = (struct options){ .patience = { .ns = PATIENCE_NS, .renews = true } };
+	*o = (struct options){ .patience = { PATIENCE_IDLE_NS, PATIENCE_TOTAL_NS } };
 	for (char **at = args; *at && status == CTL_DONE; at++) {
 		if (strcmp(*at, "--") == 0 || (command && command->own_options)) {
 			o->behind_dashes = strcmp(*at, "--") == 0 && to == args + 1;

@@ -111,19 +111,29 @@ static void read_names(struct proc *p, struct buf *scratch)
 	proc_clean(p->program);
 }
 
+static void read_uids(struct proc *p, const char *status)
+{
+	const char *at = strstr(status, "\nUid:\t");
+	char *end;
+
+	if (!at)
+		return;
+	at += strlen("\nUid:\t");
+	for (size_t i = 0; i < sizeof(p->uids) / sizeof(p->uids[0]); i++, at = end)
+		p->uids[i] = (uid_t)strtoul(at, &end, 10);
+	p->uid = p->uids[1];
+}
+
 bool proc_read(pid_t pid, struct proc *p)
 {
 	struct buf scratch = { 0 };
-	const char *uids;
 	bool found;
 
 	*p = (struct proc){ .pid = pid, .inner = pid };
 	found = proc_file(pid, "status", &scratch) == 0;
 	if (found) {
 		p->parent = (pid_t)proc_field(scratch.data, "\nPPid:\t", false);
-		uids = strstr(scratch.data, "\nUid:\t");
-		if (uids)
-			p->uid = (uid_t)strtoul(uids + strcspn(uids + 6, "\t") + 7, NULL, 10);
+		read_uids(p, scratch.data);
 		if (strstr(scratch.data, "\nNSpid:\t"))
 			p->inner = (pid_t)proc_field(scratch.data, "\nNSpid:\t", true);
 		read_names(p, &scratch);

@@ -15,6 +15,7 @@ struct proc {
 	pid_t pid, parent;
 	pid_t inner; /* its own idea of its pid: that of its innermost pid namespace */
 	uid_t uid;   /* effective */
+	uid_t uids[4]; /* real, effective, saved, and that of the file system */
 	char name[PROC_NAME_MAX];    /* comm: at most 15 bytes, and the process may change it */
 	char program[PROC_NAME_MAX]; /* the executable's file name, or "" where we may not know */
 };

@@ -46,21 +46,13 @@ void session_close(struct session *s)
 static int ask_one(struct link *l, const struct instance *at, const struct options *o,
 		   const struct buf *request, struct answer *a)
 {
-	const char *line;
-	size_t len;
 	int rc = at->trouble; /* with --all some are only named */
 
 	if (rc == 0 && l->fd < 0)
-		rc = link_open(l, at->socket, at->proc.pid, o->patience);
+		rc = link_open(l, at->socket, at->given ? NULL : &at->proc, o->patience);
 	if (rc == 0)
 		rc = link_send(l, request->data, request->len);
-	a->unfinished = true;
-	while (rc == 0 && a->unfinished) {
-		rc = link_line(l, &line, &len);
-		if (rc == 0 && !call_read(line, len, a))
-			rc = -EPROTO;
-	}
-	return rc;
+	return rc == 0 ? call_wait(l, a) : rc;
 }
 
 static int show_one(struct session *s, size_t i, const struct buf *request)

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/nearest.h"
+#include "link.h"
 #include "out.h"
 #include "role.h"
 
@@ -28,8 +29,14 @@ static int foreign_error(const struct instance *i, pid_t peer)
 			 who, i->socket);
 }
 
+static double seconds(uint64_t ns)
+{
+	return (double)ns / (double)NS_PER_S;
+}
+
 int target_error(const struct instance *i, int rc, pid_t peer, const struct options *o)
 {
+	const struct patience *patience = &o->patience;
 	char who[PROC_NAME_MAX + 32];
 
 	snprintf(who, sizeof(who), "process %d (%s)", (int)i->proc.pid, i->proc.name);
@@ -39,7 +46,13 @@ int target_error(const struct instance *i, int rc, pid_t peer, const struct opti
 	case ETIMEDOUT:
 		return out_error(CTL_TIMEOUT,
 				 "%s did not answer within %g s (is it stopped? -t SEC waits longer)",
-				 who, (double)o->patience.ns / (double)NS_PER_S);
+				 who, seconds(patience->idle_ns ? patience->idle_ns : patience->total_ns));
+	case ETIME:
+		return out_error(CTL_TIMEOUT, "%s had not done it within %g s (-t SEC waits longer, -t 0 for ever)",
+				 who, seconds(patience->total_ns));
+	case EMSGSIZE:
+		return out_error(CTL_UNREACHABLE, "%s sent a line of more than %zu MiB, which was not read", who,
+				 LINK_LINE_MAX >> 20);
 	case ESRCH:
 		return foreign_error(i, peer);
 	case ECONNRESET:
@@ -47,6 +60,7 @@ int target_error(const struct instance *i, int rc, pid_t peer, const struct opti
 				 "%s closed the connection: it has ended, or does not accept uid %u",
 				 who, (unsigned)geteuid());
 	case ECONNREFUSED:
+	case ENOTSOCK:
 		return out_error(CTL_UNREACHABLE,
 				 "nobody listens on %s: its process has ended, or it is no socket (mtctl "
 				 "ls shows the live ones)",

@@ -6,10 +6,12 @@ names that are not theirs, files that are no files, text that commands a termina
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import time
 
-from ctl import Server, here, host, isolate, name_of, path_of, result_of, run
+from ctl import Server, as_root, clean, here, host, isolate, name_of, path_of, result_of, run
 from harness import Place, Program, equal, fact, run_facts, wait_for
 
 isolate()
@@ -19,7 +21,7 @@ isolate()
 
 OBEYED = "\x1b\x7f\x9b\x9d\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 RAW = "".join(c for c in OBEYED if c >= "\x7f")  # as JSON may have them in a string, without an escape
-FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\udc80-\udcff]")
 
 
 def harmless(text):
@@ -111,7 +113,7 @@ def nothing_that_a_process_calls_itself_reaches_a_terminal_unescaped():
                           ["-n", "x*", "mt.mem_used"], ["-n", "x*:nobody", "mt.mem_used"], ["-n", "x*::9", "mt.mem_used"],
                           ["doctor"], ["doctor", pid]):
                 for form in ([], ["-j"]):
-                    done = run(*form, *words, env=here(place), errors="strict")
+                    done = run(*form, *words, env=here(place))
                     harmless(done.out + done.err)
             shown = run("ls", env=here(place)).out.splitlines()
             equal(shown[1].split()[2], "x???y?")
@@ -136,17 +138,23 @@ class Fifo:
         return self.writer.poll() is None
 
 
-def preloading(library):
-    """A program whose LD_PRELOAD names this, which the loader has not found."""
-    return Program(["sh", "-c", 'exec 2>&-; LD_PRELOAD=$0 exec sleep 1000', library])
+class Preloading(Program):
+    """A program whose LD_PRELOAD names a file that the loader has not found: it looks before it maps libc."""
+
+    def __init__(self, library):
+        super().__init__(["sh", "-c", 'exec 2>&-; LD_PRELOAD=$0 exec sleep 1000', library])
+
+    def __enter__(self):
+        super().__enter__()
+        wait_for(lambda: name_of(self) == "sleep" and "libc.so" in open(f"/proc/{self.pid}/maps").read(), "sleep")
+        return self
 
 
 @fact
 def doctor_opens_no_fifo_that_somebody_names():
     with Place() as place:
         library = os.path.join(place.path, "libmtpreload.so")
-        with preloading(library) as program:
-            wait_for(lambda: name_of(program) == "sleep", "sleep")
+        with Preloading(library) as program:
             with Fifo(library) as fifo:
                 for words in ([str(program.pid)], [], ["--", library]):
                     assert run("doctor", *words).status in (0, 1)
@@ -158,10 +166,219 @@ def doctor_takes_devices_and_directories_for_what_they_are():
     for make in (os.mkdir, lambda path: os.symlink("/dev/zero", path), lambda path: os.symlink("/proc/self/mem", path)):
         with Place() as place:
             library = os.path.join(place.path, "libmtpreload.so")
-            with preloading(library) as program:
-                wait_for(lambda program=program: name_of(program) == "sleep", "sleep")
+            with Preloading(library) as program:
                 make(library)
                 equal(run("doctor", str(program.pid)).status, 1)
+
+
+# Servers that keep whoever asks them.
+
+PROGRESS = b'{"jsonrpc":"2.0","method":"progress","params":{"id":1,"done":1,"total":2}}\n'
+
+
+def forever(piece, pause=0):
+    def talk(connection):
+        connection.recv(1)
+        while True:
+            connection.sendall(piece)
+            time.sleep(pause)
+    return talk
+
+
+def once(piece):
+    def talk(connection):
+        connection.recv(1)
+        connection.sendall(piece)
+        while connection.recv(4096):
+            pass
+    return talk
+
+
+HOLDING = {
+    "streams without a newline": (forever(b"x" * 1_000_000), (3, 4)),
+    "streams newlines": (forever(b"\n" * 1_000_000), (3,)),
+    "streams progress": (forever(PROGRESS * 1000), (4,)),
+    "answers byte by byte": (forever(b" ", 0.01), (4,)),
+    "sends a notification only": (once(PROGRESS), (4,)),
+    "accepts and is silent": (once(b""), (4,)),
+    "closes at once": (lambda connection: None, (3,)),
+}
+
+
+@fact
+def a_call_ends_whatever_the_server_does():
+    for name, (talk, statuses) in HOLDING.items():
+        with Server() as server:
+            server.talk = talk
+            for form in ([], ["-j"]):
+                done = run(*form, "-t", "0.3", "-s", server.path, "a.b")
+                assert done.status in statuses, (name, done.all())
+                assert form or (not done.out and len(done.err) < 1000), (name, done.all())
+
+
+@fact
+def a_line_without_an_end_is_told():
+    with Server() as server:
+        server.talk = forever(b"x" * 1_000_000)
+        done = run("-s", server.path, "a.b")  # no limit but that of the line is near
+        equal((done.status, done.out), (3, ""))
+        assert "sent a line of more than 128 MiB" in done.err, done.err
+
+
+@fact
+def ls_ends_whatever_the_server_does():
+    for name, (talk, _) in HOLDING.items():
+        with Server() as server:
+            server.talk = talk
+            done = run("ls", "-j", "-s", server.path)
+            equal((name, done.status, done.err), (name, 0, ""))
+            equal([i["error"] for i in json.loads(done.out)], ["not answering"], name)
+
+
+@fact
+def values_of_the_wrong_types_are_no_answer():
+    for value in ("null", "true", "-1", "1e400", "1.5", '"5"', "[]", "{}", "99999999999999999999999", '"\\u0000"'):
+        for reply in (value, f"[{value}]", '{"uptime_s":%s,"held":%s,"allocator":%s}' % (value, value, value)):
+            for whole in (result_of(reply), b'{"error":%s}\n' % reply.encode(),
+                          b'{"error":{"code":%s,"message":%s,"data":%s}}\n' % ((value.encode(),) * 3)):
+                with Server(whole, whole) as server:
+                    done = run("ls", "-j", "-s", server.path)
+                    equal((done.status, done.err), (0, ""))
+                    equal(["error" in i for i in json.loads(done.out)], [True], (reply, whole))
+                with Server(whole) as server:
+                    done = run("-s", server.path, "a.b")
+                    assert done.status in (0, 1, 3), done.all()
+
+
+# Names that an unprivileged user has laid out for root.
+
+USER = 1000
+LURES = f"/tmp/mtpreload-{USER}"
+
+
+class Lures(Program):
+    """A process of that user's, which runs `code` in its own directory of sockets and then sleeps."""
+
+    COMMON = """
+import ctypes, os, socket, sys, time
+os.setgroups([]); os.setgid({user}); os.setuid({user})
+os.makedirs("{dir}", 0o700, exist_ok=True)
+os.chdir("{dir}")
+kept = []
+def listen(name, backlog=8):
+    s = socket.socket(socket.AF_UNIX)
+    s.bind(name)
+    s.listen(backlog)
+    kept.append(s)
+def fill(name):
+    listen(name, 0)
+    while True:
+        c = socket.socket(socket.AF_UNIX)
+        c.setblocking(False)
+        kept.append(c)
+        try:
+            c.connect(name)
+        except BlockingIOError:
+            return
+def name(pid, nth=""):
+    return f"mtpreload.{{pid}}{{nth}}.sock"
+victim = int(sys.argv[1])
+"""
+
+    def __init__(self, victim, code):
+        common = self.COMMON.format(user=USER, dir=LURES)
+        super().__init__([sys.executable, "-c", f"{common}\n{code}\nprint('laid', flush=True)\ntime.sleep(1000)",
+                          str(victim)], env=clean(), stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        super().__enter__()
+        equal(self.hear(), "laid\n")
+        return self
+
+    def __exit__(self, *_):
+        super().__exit__()
+        shutil.rmtree(LURES)
+
+
+def is_listed(program, path, env):
+    """mtctl finds the program's own socket, and it answers."""
+    done = run("ls", "-j", env=env)
+    equal((done.status, done.err), (0, ""))
+    found = [i for i in json.loads(done.out) if i["pid"] == program.pid]
+    equal([(i["socket"], i["uid"]) for i in found], [(path, 0)])
+    equal(run("-p", str(program.pid), "mt.mem_used", env=env).all(), (0, "0\n", ""))
+    return json.loads(done.out)
+
+
+def lured(code):
+    """What ls lists beside a program of root's, and what is left of the lures."""
+    with Place() as place, host(place) as program:
+        path = path_of(place, program)
+        with Lures(program.pid, code) as lures:
+            listed = is_listed(program, path, here(place))
+            is_listed(program, path, clean())
+            return [i for i in listed if i["pid"] not in (program.pid, lures.pid)], sorted(os.listdir(LURES))
+
+
+@as_root
+def a_squatted_name_with_a_full_queue_hides_nobody():
+    equal(lured("fill(name(victim))")[0], [])
+
+
+@as_root
+def twenty_names_with_full_queues_hide_nobody():
+    equal(lured("fill(name(victim))\nfor i in range(2, 21): fill(name(victim, f'.{i}'))")[0], [])
+
+
+@as_root
+def a_server_that_is_another_process_hides_nobody():
+    equal(lured("listen(name(victim))")[0], [])
+
+
+@as_root
+def files_that_are_no_sockets_hide_nobody():
+    for code in ("os.mkfifo(name(victim))", "open(name(victim), 'w').close()", "os.mkdir(name(victim))",
+                 "os.symlink('/dev/zero', name(victim))"):
+        others, left = lured(code)
+        equal((others, len(left)), ([], 1), code)
+
+
+@as_root
+def a_link_to_a_socket_of_root_s_is_not_followed():
+    with Place() as place, Server(path=os.path.join(place.path, "root.sock")) as server:
+        came = []
+        server.talk = came.append
+        os.chmod(server.path, 0o666)
+        equal(lured(f"os.symlink('{server.path}', name(victim))")[0], [])
+        equal(lured(f"os.symlink('{server.path}', name(os.getpid()))")[0], [])
+        with Lures(1, f"os.symlink('{server.path}', name(4000001))"):
+            equal(run("ls").status, 0)
+            equal(os.listdir(LURES), ["mtpreload.4000001.sock"])
+        equal(came, [])
+
+
+MANY = """
+reading, writing = os.pipe()
+for i in range(200):
+    if os.fork() == 0:
+        ctypes.CDLL(None).prctl(1, 9)  # ends with its parent
+        (listen if i % 2 else fill)(name(os.getpid()))
+        os.write(writing, b"+")
+        time.sleep(1000)
+os.close(writing)
+for i in range(200):
+    assert os.read(reading, 1)
+"""
+
+
+@as_root
+def two_hundred_servers_that_never_answer_hide_nobody():
+    with Place() as place, host(place) as program:
+        path = path_of(place, program)
+        with Lures(program.pid, MANY) as lures:
+            listed = is_listed(program, path, here(place))
+            equal({i["error"] for i in listed if i["parent"] == lures.pid}, {"not answering"})
+            assert sum(i["parent"] == lures.pid for i in listed) >= 100  # those whose server could be asked for
 
 
 run_facts()

@@ -17,8 +17,13 @@ isolate()
 
 def sleeps(pid):
     """Has mtctl connected, and does it wait now?"""
-    with open(f"/proc/{pid}/stat") as stat:
-        return os.path.exists(f"/proc/{pid}/fd/3") and ") S " in stat.read()
+    fds = f"/proc/{pid}/fd"
+    try:
+        connected = any(os.readlink(f"{fds}/{fd}").startswith("socket:") for fd in os.listdir(fds) if int(fd) > 2)
+        with open(f"/proc/{pid}/stat") as stat:
+            return connected and ") S " in stat.read()
+    except OSError:
+        return False
 
 
 @fact
