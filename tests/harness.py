@@ -18,7 +18,7 @@ import traceback
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(TOP, os.environ.get("B", "build"))
 LIB = os.path.join(BUILD, "libmtpreload.so")
-MTCTL = os.path.join(BUILD, "mtctl")
+MTCTL = os.environ.get("MTCTL") or os.path.join(BUILD, "mtctl")  # that of this machine, where BUILD is another's
 BEHIND = os.environ.get("MT_BEHIND")  # an allocator to preload behind the library
 MIB = 1 << 20
 PATIENCE_S = 300  # how long a condition may take before the test is wrong, on any machine

@@ -42,6 +42,19 @@ static int grow_array(struct test ***array, size_t wanted)
 	return 0;
 }
 
+/* Back to the size that the other array still has. The mapping may move even then. */
+static void shrink_by_id(size_t from)
+{
+	struct test **at = NULL;
+
+	if (capacity)
+		at = pool_resize(by_id, from * sizeof(*by_id), capacity * sizeof(*by_id));
+	else
+		pool_unmap(by_id, from * sizeof(*by_id));
+	if (at || !capacity)
+		by_id = at;
+}
+
 /* Room for one more test, listed and scheduled. Tests that are leaving are in neither. */
 static int reserve(void)
 {
@@ -52,10 +65,7 @@ static int reserve(void)
 	if (grow_array(&by_id, wanted) < 0)
 		return -ENOMEM;
 	if (grow_array(&heap, wanted) < 0) {
-		if (capacity)
-			pool_resize(by_id, wanted * sizeof(*by_id), capacity * sizeof(*by_id));
-		else
-			pool_unmap(by_id, wanted * sizeof(*by_id)), by_id = NULL;
+		shrink_by_id(wanted);
 		return -ENOMEM;
 	}
 	capacity = wanted;
