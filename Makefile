@@ -216,6 +216,7 @@ SHELL_SCRIPTS := examples/demo tests/deps .ci/run
 lint:
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
 		--inline-suppr --suppress=missingIncludeSystem -D_GNU_SOURCE -D__GNUC__=12 \
+		-D__x86_64__ -D__LP64__ \
 		-Isrc -I. \
 		libmtpreload.c src mtctl examples
 	clang-tidy --quiet $(LIB_SRC) $(wildcard mtctl/*.c) -- -std=c11 $(CPPFLAGS)

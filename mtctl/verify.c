@@ -17,7 +17,7 @@
 
 static int dial(struct dialled *d, const struct sockaddr_un *address, size_t size)
 {
-	struct ucred peer;
+	struct ucred peer = { 0 };
 	socklen_t room = sizeof(peer);
 	int fd = kernel_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), rc;
 
@@ -51,7 +51,7 @@ static int dial_abstract(const char *name, struct dialled *d)
 static int dial_found(int seen, struct dialled *d)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct stat st;
+	struct stat st = { 0 };
 	int rc;
 
 	if (kernel_fstat(seen, &st) < 0) {

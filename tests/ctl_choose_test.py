@@ -446,8 +446,8 @@ def a_socket_that_changes_hands_is_noticed():
             waiting.process.stdin.write("ls\n")
             waiting.process.stdin.flush()
             assert waiting.process.stderr.readline()  # it has found its target
-            os.unlink(path)
-            with Server(result_of("7"), path=path):
+            with Server(result_of("7"), path=path + ".new"):
+                os.rename(path + ".new", path)  # one that is only removed would be bound again
                 said = waiting.process.communicate("mt.mem_used\n", timeout=PATIENCE_S)[1]
         equal((waiting.process.returncode, said), (
             3, f"mtctl: a foreign socket: process {os.getpid()} listens on {path}, not the process "

@@ -441,7 +441,7 @@ def the_object_calls_nothing_that_works_on_what_is_the_hosts():
 NOT_TRIED = {"fnmatch", "getauxval", "getenv", "getpagesize", "snprintf", "sprintf", "vsnprintf", "strerror", "sysconf", "time",
              "sigfillset", "dlsym", "dl_iterate_phdr", "exit", "environ", "program_invocation_name",
              "program_invocation_short_name", "sched_yield", "waitpid", "clone"}
-NOT_TRIED_PATTERN = r"_.*|str\w+|stpcpy|mem(chr|cmp|cpy|move)|pthread_(attr|key|mutex|set|create)\w*"
+NOT_TRIED_PATTERN = r"_.*|str\w+|stpcpy|mem(chr|cmp|cpy|move)|pthread_(attr|key|mutex|once|set|create)\w*"
 NUMBERS_NOT_TRIED = {"SYS_exit", "SYS_exit_group", "SYS_prctl", "SYS_seccomp", "SYS_setns", "SYS_unshare"}  # the host's
 
 

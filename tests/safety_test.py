@@ -228,7 +228,7 @@ def without_any_memory_all_is_given_back_and_answered():
                     assert client.ask(what).startswith("200 OK"), what
                     wait_for(lambda: nothing_is_left(client), what)
                 with Client(place.socket(host.pid)) as other:
-                    equal(other.call("mt.mem_used"), 0, what)
+                    equal(other.call("mt.reset"), 0, what)
                 wait_given_back(host.pid, before)
                 resource.prlimit(host.pid, resource.RLIMIT_AS,
                                  (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

@@ -54,6 +54,7 @@ static int try_time_and_threads(void)
 	kernel_sched_yield();
 	kernel_tgkill(kernel_pid(), kernel_tid(), 0);
 	kernel_syscall(SYS_set_robust_list, NULL, (size_t)0);
+	kernel_syscall(SYS_membarrier, 0 /* what it can do */, 0, 0);
 	return kernel_kill(kernel_pid(), 0) + pthread_sigmask(SIG_BLOCK, &none, NULL) +
 	       sigtimedwait(&none, NULL, &now) + kernel_clock_gettime(CLOCK_MONOTONIC, &time) +
 	       kernel_nanosleep(&never, NULL);
