@@ -106,7 +106,7 @@ static int try_sockets(void)
 
 	return kernel_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, ~0) + kernel_bind(-1, NULL, 0) +
 	       kernel_listen(-1, 1) + kernel_connect(-1, NULL, 0) + kernel_accept4(-1, NULL, NULL, SOCK_CLOEXEC) +
-	       kernel_getsockopt(-1, SOL_SOCKET, SO_PEERCRED, NULL, NULL) + (int)kernel_recv(-1, &byte, 1, MSG_DONTWAIT) +
+	       kernel_getsockopt(-1, SOL_SOCKET, SO_PEERCRED, NULL, NULL) + kernel_getsockname(-1, NULL, NULL) + (int)kernel_recv(-1, &byte, 1, MSG_DONTWAIT) +
 	       (int)kernel_send(-1, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 

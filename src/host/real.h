@@ -13,7 +13,8 @@ enum { TAKES_BLOCK = 1, IS_MADE = 2 };
 
 /* One malloc family. */
 struct heap {
-#define FAMILY(traits, give, result, name, parameters, arguments) result(*name) parameters;
+#define FAMILY(traits, give, result, name, parameters, arguments) \
+	result(*name) parameters; /* NOLINT(bugprone-macro-parentheses) */
 #include "host/family.def"
 };
 

@@ -7,10 +7,7 @@
 #include "base/clock.h"
 #include "base/kernel.h"
 
-/* membarrier(2): the numbers are older than some headers. */
-#ifndef SYS_membarrier
-#error "this system has no membarrier"
-#endif
+/* membarrier(2) */
 enum { BARRIER_PRIVATE = 1 << 3, BARRIER_REGISTER_PRIVATE = 1 << 4 };
 
 /* Whoever wants `inside` holds `turn` while waiting for it. So our thread, which comes straight
