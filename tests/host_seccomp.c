@@ -37,7 +37,7 @@ static const struct {
 	{ "listen", SYS_listen },
 	{ "accept4", SYS_accept4 },
 	{ "close_range", SYS_close_range },
-	{ "signalfd4", SYS_signalfd4 },
+	{ "timer_create", SYS_timer_create },
 	{ "clone3", SYS_clone3 },
 	{ "capget", SYS_capget },
 	{ "rt_sigtimedwait", SYS_rt_sigtimedwait },
@@ -78,7 +78,7 @@ static int forbid(const char *what)
 	struct sock_filter sockets[] = { LOAD, REFUSE(SYS_socket, EAFNOSUPPORT), ALLOW };
 	struct sock_filter namespaces[] = { LOAD, REFUSE(SYS_unshare, EPERM), REFUSE(SYS_setns, EPERM),
 					    ALLOW };
-	struct sock_filter extras[] = { LOAD, REFUSE(SYS_signalfd4, EPERM), REFUSE(SYS_prctl, EPERM),
+	struct sock_filter extras[] = { LOAD, REFUSE(SYS_timer_create, EPERM), REFUSE(SYS_prctl, EPERM),
 					REFUSE(SYS_close_range, ENOSYS), ALLOW };
 
 	struct sock_filter rename[] = { LOAD, REFUSE(SYS_renameat2, EINVAL), ALLOW }; /* as a file system may */

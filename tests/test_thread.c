@@ -4,21 +4,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/kernel.h"
+#include "control/sleep.h"
 #include "tests/unit.h"
 
 static sem_t finished;
 static int host_fd;
+static _Atomic pid_t tid;
 
 /* What the thread found; read once it has posted. */
 static struct {
@@ -73,76 +74,20 @@ START_TEST(thread_keeps_to_itself)
 }
 END_TEST
 
-static struct sleeper sleeper;
-
-static void *sleep_until_woken(void *unused)
+static void *give_number(void *number)
 {
-	struct pollfd wake;
-
-	(void)unused;
-	thread_rest(&sleeper, 0);
-	found.rc = thread_settle("mtpreload");
-	thread_can_be_woken(&sleeper);
-	sem_post(&finished);
-	wake = (struct pollfd){ .fd = sleeper.fd, .events = POLLIN };
-	poll(&wake, 1, -1);
+	(void)number;
+	atomic_store(&tid, kernel_tid());
 	return NULL;
 }
 
-START_TEST(thread_is_woken_without_a_descriptor_and_seen_to_be_gone)
+START_TEST(thread_is_seen_to_be_gone)
 {
-	pid_t tid;
-	int before = dup(0);
-
-	ck_assert_int_eq(sem_init(&finished, 0, 0), 0);
-	ck_assert_int_eq(thread_start(sleep_until_woken), 0);
-	ck_assert_int_eq(sem_wait(&finished), 0);
-	tid = atomic_load(&sleeper.tid);
-	ck_assert_int_ge(sleeper.fd, 3);
-	ck_assert_int_eq(tgkill(getpid(), tid, 0), 0);
-	thread_wake(&sleeper);
-	thread_wait_gone(tid);
-	ck_assert_int_lt(tgkill(getpid(), tid, 0), 0);
-	ck_assert_int_eq(dup(0), before + 1); /* lowest numbers are as free as before */
-	close(before);
-	close(before + 1);
-}
-END_TEST
-
-static uint64_t rest_until_ns;
-
-static void *rest(void *unused)
-{
-	(void)unused;
-	thread_rest(&sleeper, rest_until_ns);
-	sem_post(&finished);
-	return NULL;
-}
-
-START_TEST(rest_ends_at_its_time_and_when_it_is_woken)
-{
-	int before = dup(0);
-	pid_t tid;
-
-	ck_assert_int_eq(sem_init(&finished, 0, 0), 0);
-	rest_until_ns = clock_ns() + 5 * NS_PER_MS;
-	ck_assert_int_eq(thread_start(rest), 0);
-	ck_assert_int_eq(sem_wait(&finished), 0);
-	ck_assert_uint_ge(clock_ns(), rest_until_ns);
-
-	rest_until_ns = CLOCK_NEVER - 1;
-	atomic_store(&sleeper.tid, 0);
-	ck_assert_int_eq(thread_start(rest), 0);
-	while (!(tid = atomic_load(&sleeper.tid)))
+	atomic_store(&tid, 0);
+	ck_assert(!thread_is_gone(kernel_tid()));
+	ck_assert_int_eq(thread_start(give_number), 0);
+	while (!atomic_load(&tid) || !thread_is_gone(atomic_load(&tid)))
 		sched_yield();
-	ck_assert_int_ge(sleeper.fd, 0);
-	ck_assert_int_lt(sem_trywait(&finished), 0);
-	thread_wake(&sleeper);
-	ck_assert_int_eq(sem_wait(&finished), 0);
-	thread_wait_gone(tid);
-	ck_assert_int_eq(dup(0), before + 1); /* it has taken no number of the host's */
-	close(before);
-	close(before + 1);
 }
 END_TEST
 
@@ -151,7 +96,7 @@ START_TEST(signal_that_wakes_our_thread_stays_blocked_while_it_starts_another)
 {
 	uint64_t wake = UINT64_C(1) << 31, mask = 0;
 
-	ck_assert_int_eq(thread_told_by(0), -EPERM);
+	ck_assert_int_eq(sleep_told_by(0), -EPERM);
 	ck_assert_int_eq(sem_init(&finished, 0, 0), 0);
 	ck_assert_int_eq(thread_start(run), 0); /* the first one of a process unblocks it, by the C library */
 	ck_assert_int_eq(sem_wait(&finished), 0);
@@ -164,5 +109,5 @@ START_TEST(signal_that_wakes_our_thread_stays_blocked_while_it_starts_another)
 }
 END_TEST
 
-UNIT_SUITE(thread, thread_keeps_to_itself, signal_that_wakes_our_thread_stays_blocked_while_it_starts_another, rest_ends_at_its_time_and_when_it_is_woken,
-	   thread_is_woken_without_a_descriptor_and_seen_to_be_gone)
+UNIT_SUITE(thread, thread_keeps_to_itself, thread_is_seen_to_be_gone,
+	   signal_that_wakes_our_thread_stays_blocked_while_it_starts_another)

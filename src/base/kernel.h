@@ -221,11 +221,6 @@ static inline int kernel_eventfd(unsigned start, int flags)
 	return (int)kernel_syscall(SYS_eventfd2, start, flags);
 }
 
-static inline int kernel_signalfd(int fd, const sigset_t *mask, int flags)
-{
-	return (int)kernel_syscall(SYS_signalfd4, fd, mask, KERNEL_SIGSET_BYTES, flags);
-}
-
 static inline int kernel_inotify_init1(int flags)
 {
 	return (int)kernel_syscall(SYS_inotify_init1, flags);

@@ -12,6 +12,7 @@
 #include "control/cmd.h"
 #include "control/conn.h"
 #include "control/control.h"
+#include "control/life.h"
 #include "control/server.h"
 #include "control/setting.h"
 #include "control/socket.h"
@@ -71,9 +72,10 @@ void cmd_info(const struct args *a, struct reply *r)
 	reply_text(r, "program", control_program());
 	reply_number(r, "uid", kernel_euid());
 	reply_text(r, "version", CONTROL_VERSION);
-	reply_number(r, "uptime_s", (clock_ns() - control_start_ns()) / NS_PER_S);
+	reply_number(r, "uptime_s", (clock_ns() - life_start_ns()) / NS_PER_S);
 	reply_text(r, "allocator", real_allocator());
 	reply_number(r, "in_path", real_in_path());
+	reply_text(r, "wakes", life_looks() ? "ten times a second: there is no room for signals" : "on demand");
 	reply_text(r, "socket", socket_path());
 	reply_number(r, "clients", server_clients());
 	reply_number(r, "clients_limit", CONN_ORDINARY_MAX);
@@ -181,7 +183,7 @@ void cmd_core_version(const struct args *a, struct reply *r)
 
 void cmd_core_uptime(const struct args *a, struct reply *r)
 {
-	uint64_t uptime_s = (clock_ns() - control_start_ns()) / NS_PER_S;
+	uint64_t uptime_s = (clock_ns() - life_start_ns()) / NS_PER_S;
 
 	(void)a;
 	reply_open(r, NULL, '{');

@@ -44,8 +44,7 @@ static bool trim_step(struct job *j, struct slice *slice)
 		j->wake_ns = clock_ns() + LOOK_AGAIN_NS;
 		return false;
 	}
-	trimmer_wait();
-	return true;
+	return trimmer_wait();
 }
 
 void cmd_mem_trim(const struct args *a, struct reply *r)

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "control/fork.h"
 #include "control/last.h"
+#include "control/life.h"
 #include "control/publish.h"
 #include "control/rights.h"
 #include "control/server.h"
@@ -40,13 +41,6 @@
 /* Processes that end sooner never have a name in the file system. */
 #define BIND_AFTER_NS (50 * NS_PER_MS)
 
-static atomic_bool active; /* there is a thread of ours */
-static atomic_bool wanted; /* there is to be one: it may be that there is none for a moment, or none could be started */
-static atomic_uint changes;
-static struct sleeper us;
-static atomic_bool stopping;
-static pid_t owner; /* the process that our thread belongs to */
-static uint64_t start_ns;
 static char program[64];
 
 /* What a call of ours on one of the host's threads leaves as it was. Cancelled in the midst of it, the thread
@@ -71,22 +65,12 @@ static void visit_end(struct visit v)
 
 bool control_is_active(void)
 {
-	return atomic_load(&active);
+	return life_is_active();
 }
 
 bool control_is_wanted(void)
 {
-	return atomic_load(&wanted);
-}
-
-unsigned control_changes(void)
-{
-	return atomic_load(&changes);
-}
-
-uint64_t control_start_ns(void)
-{
-	return start_ns;
+	return life_is_wanted();
 }
 
 const char *control_program(void)
@@ -102,37 +86,24 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 /* Waits outside the gate. True when stop_fd has become readable. */
 static bool wait_for_more(uint64_t deadline_ns)
 {
-	const int others[SERVER_OTHERS] = { atomic_load(&us.fd), stop_fd() };
-	unsigned readable;
+	bool told;
 
 	gate_leave();
-	readable = server_wait(deadline_ns, others);
+	told = server_wait(life_sleeper(), deadline_ns, stop_fd(), stop_arm());
 	gate_enter_last();
-	if (readable & 1) {
-		thread_was_woken(&us);
+	if (sleep_noticed(life_sleeper()))
 		socket_told();
-	}
-	return readable & 2;
+	return told;
 }
 
-static void *run(void *unused)
+/* Inside the gate, until there is an order to end. */
+static void serve(uint64_t bind_ns)
 {
-	uint64_t bind_ns = start_ns + BIND_AFTER_NS;
 	struct slice slice;
 	bool told = false;
 
-	(void)unused;
-	thread_rest(&us, bind_ns);
-	if (thread_settle(trial_thread_name()) < 0) {
-		atomic_store(&active, false); /* without a table of our own we would be noticed */
-		reset_here();
-		return NULL;
-	}
-	thread_can_be_woken(&us);
-	gate_enter_last();
 	publish_begin(bind_ns);
-	setting_start();
-	while (!atomic_load(&stopping)) {
+	while (life_goes_on()) {
 		publish_run();
 		server_handle();
 		sched_run(SLICE_NS);
@@ -149,49 +120,78 @@ static void *run(void *unused)
 	server_stop();
 	socket_withdraw();
 	stop_end();
-	atomic_store(&us.tid, 0); /* inside the gate, where others look before they wake us */
+}
+
+static void *run(void *unused)
+{
+	uint64_t bind_ns = life_start_ns() + BIND_AFTER_NS;
+
+	(void)unused;
+	life_enter();
+	sleep_rest(life_sleeper(), bind_ns);
+	if (thread_settle(trial_thread_name()) < 0) {
+		reset_here(); /* without a table of our own we would be noticed */
+		life_gives_up();
+		return NULL;
+	}
+	sleep_begin(life_sleeper());
+	gate_enter_last();
+	setting_start();
+	do
+		serve(bind_ns);
+	while (!life_is_left() && !life_is_over());
 	log_forget();
 	gate_leave();
+	if (life_is_left()) {
+		reset_here();
+		life_gives_up();
+	}
 	return NULL;
 }
 
 static void start_thread(void)
 {
-	start_ns = clock_ns();
-	owner = kernel_pid();
-	atomic_store(&wanted, true);
 	rights_note();
-	atomic_store(&stopping, false);
-	atomic_store(&us.tid, 0);
-	atomic_store(&active, true);
-	if (thread_start(run) < 0)
-		atomic_store(&active, false);
+	life_begin(run);
+	if (!life_is_active())
+		reset_here(); /* nobody will be asked to any more */
 }
 
-static bool end_thread(void)
+/* Ends our thread; or with `for_good` orders it to end at least. */
+static bool pause_thread(bool for_good)
 {
-	const struct timespec moment = { .tv_nsec = 50000 };
-	pid_t tid = 0;
+	uint64_t before;
+	bool paused;
 
-	if (!control_is_active() || owner != kernel_pid())
+	if (!life_is_ours() || !life_is_wanted())
 		return false;
-	while (control_is_active() && !(tid = atomic_load(&us.tid)))
-		kernel_nanosleep(&moment, NULL); /* it has only just been started */
-	/* One that cannot be woken would end at some time, beside the next one. */
-	if (!control_is_active() || atomic_load(&us.fd) < 0 || atomic_exchange(&stopping, true))
-		return false;
-	atomic_fetch_add(&changes, 1);
-	thread_wake(&us);
-	thread_wait_gone(tid);
-	trimmer_wait();
-	atomic_store(&active, false);
-	return true;
+	before = thread_block_signals();
+	life_lock();
+	paused = life_step_aside(for_good);
+	if (paused && !trimmer_wait() && life_step_back()) {
+		start_thread(); /* there is a second thread all the same */
+		paused = false;
+	}
+	life_unlock();
+	thread_unblock_signals(before);
+	return paused;
+}
+
+static void resume_thread(void)
+{
+	uint64_t before = thread_block_signals();
+
+	life_lock();
+	if (life_step_back())
+		start_thread();
+	life_unlock();
+	thread_unblock_signals(before);
 }
 
 bool control_pause(void)
 {
 	struct visit v = visit_begin();
-	bool paused = end_thread();
+	bool paused = pause_thread(false);
 
 	visit_end(v);
 	return paused;
@@ -200,13 +200,12 @@ bool control_pause(void)
 bool control_end(void)
 {
 	struct visit v = visit_begin();
-	bool paused = end_thread();
+	bool paused = pause_thread(true);
 
-	if (paused) {
-		atomic_store(&wanted, false);
+	if (life_is_ours())
+		life_stays_away();
+	if (paused)
 		reset_here();
-		atomic_fetch_add(&changes, 1);
-	}
 	visit_end(v);
 	return paused;
 }
@@ -215,37 +214,61 @@ void control_resume(void)
 {
 	struct visit v = visit_begin();
 
-	atomic_fetch_or(&changes, 1);
-	start_thread();
-	if (!control_is_active())
-		reset_here(); /* nobody will be asked to any more */
-	atomic_fetch_add(&changes, 1);
+	resume_thread();
 	visit_end(v);
 }
 
 void control_thread_ends(void)
 {
-	if (control_is_active() && kernel_tid() == owner)
+	if (life_is_active() && kernel_tid() == life_owner())
 		last_by_call();
 }
 
 bool control_rights_change(void)
 {
-	return control_is_active() && owner == kernel_pid() && !rights_are_noted() && control_pause();
+	return life_is_active() && life_is_ours() && (!rights_are_noted() || life_looks()) && control_pause();
+}
+
+/* Ours takes over what the calling thread has by being begun by it. */
+static void begin_anew(void)
+{
+	if (pause_thread(true))
+		resume_thread();
 }
 
 void control_rights_changed(bool paused)
 {
+	struct visit v = visit_begin();
+
 	if (paused)
-		control_resume();
-	else if (control_is_active() && owner == kernel_pid())
-		rights_note();
+		resume_thread();
+	else if (life_is_active() && life_is_ours()) {
+		if (rights_have_followed(life_tid()))
+			rights_note();
+		else
+			begin_anew();
+	}
+	visit_end(v);
+}
+
+bool control_follows_caller(void)
+{
+	return life_is_active() && life_is_ours() && (kernel_tid() == life_owner() || last_main_has_ended());
+}
+
+void control_own_rights_changed(bool unseen)
+{
+	struct visit v = visit_begin();
+
+	if (control_follows_caller() && (unseen || !rights_are_noted()))
+		begin_anew();
+	visit_end(v);
 }
 
 /* In the child, whose only thread this is. What the parent had injected is in our heap too. */
 static void restart_in_child(void)
 {
-	bool follow = control_is_wanted() && atomic_load(&fork_mode) == FORK_FOLLOW;
+	bool follow = life_is_wanted() && atomic_load(&fork_mode) == FORK_FOLLOW;
 
 	bulk_adopt(); /* before the connections, in which the jobs are */
 	server_forget();
@@ -255,8 +278,7 @@ static void restart_in_child(void)
 	log_forget();
 	lease_begin();
 	last_in_child();
-	atomic_store(&changes, 0);
-	atomic_store(&active, false);
+	life_in_process();
 	if (follow)
 		start_thread();
 }
@@ -307,6 +329,7 @@ void control_start(void)
 	socket_begin(false);
 	last_begin();
 	lease_begin();
+	life_in_process();
 	if (fork_follow(restart_in_child) == 0)
 		start_thread();
 	errno = saved;
@@ -314,16 +337,14 @@ void control_start(void)
 
 void control_stop(bool quick)
 {
-	if (control_is_active())
+	if (life_is_active() && life_is_wanted())
 		socket_remove(!quick);
 }
 
-/* Inside the gate our thread cannot end, so that its number is its own. */
 static void wake_thread(void)
 {
 	gate_enter();
-	if (control_is_active() && atomic_load(&us.tid))
-		thread_wake(&us);
+	life_wake();
 	gate_leave();
 }
 

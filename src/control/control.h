@@ -18,14 +18,15 @@ void control_start(void);
    handler; only removes the socket. Keeps errno. */
 void control_stop(bool quick);
 
-/* Ends our thread, and what clients have connected with it; what is held stays. False where there was
-   nothing to end: no thread, or not of this process (a vfork child). control_resume starts it
+/* Ends our thread, and what clients have connected with it; what is held stays, and what they asked for goes on
+   afterwards. False where there was nothing to end (no thread, or not of this process: a vfork child), or where it
+   could not be ended: then the caller has a second thread as other programs have. control_resume starts it
    again; where that is impossible, everything is taken back. Any of the host's threads; keep errno. */
 bool control_pause(void);
 void control_resume(void);
 
-/* The same, but our thread is not to come back, so everything is taken back, before this returns. control_resume
-   after all, where what it was for has failed. */
+/* The same, but our thread is not to come back, so everything is taken back, before this returns; where our thread
+   could not be ended at once, by itself as soon as it can. control_resume after all, where what it was for has failed. */
 bool control_end(void);
 
 /* The calling thread ends by the system call itself, past the C library: where it is the first one the process
@@ -36,15 +37,18 @@ void control_thread_ends(void);
 bool control_rights_change(void);
 void control_rights_changed(bool paused);
 
+/* The calling thread has changed its own rights, and no other thread's: ours takes them over where it is the main
+   thread, or that has ended. `unseen`: in a way that cannot be compared. Any of the host's threads; keep errno. */
+void control_own_rights_changed(bool unseen);
+
+/* Would it? */
+bool control_follows_caller(void);
+
 /* Is our thread running in this process? Any thread. */
 bool control_is_active(void);
 
-/* Is it to run? It does not between control_pause and control_resume. Any thread. */
+/* Is it to run? There may be none for a moment, or none could be started. Any thread. */
 bool control_is_wanted(void);
-
-/* How often our thread has been ended or begun since: while it is odd, one of the host's threads is between the two. Any
-   thread. */
-unsigned control_changes(void);
 
 /* The C API's commands, on the host's threads: 0, or -1 with errno set for mt_mem_alloc:
    ENOMEM, or EPERM while STOP exists. */
@@ -53,8 +57,5 @@ void control_mem_free(void);
 
 /* The program's name as it was started: daemons write over their argv[0]. */
 const char *control_program(void);
-
-/* When our thread started. Our thread. */
-uint64_t control_start_ns(void);
 
 #endif

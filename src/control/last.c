@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/kernel.h"
 #include "control/control.h"
+#include "control/life.h"
 
 #define LOOK_FIRST_NS NS_PER_MS
 #define LOOK_LAST_NS (50 * NS_PER_MS)
@@ -40,7 +41,7 @@ static unsigned count_threads(void)
 }
 
 /* It has ended once it has no address space any more. */
-static bool main_has_ended(void)
+bool last_main_has_ended(void)
 {
 	char path[64], target[1];
 
@@ -52,10 +53,10 @@ static bool main_has_ended(void)
    just ending or starting that one. */
 static bool others_have_ended(void)
 {
-	unsigned changes = control_changes();
+	unsigned changes = life_changes();
 
-	return changes % 2 == 0 && count_threads() == 2u + control_is_active() && main_has_ended() &&
-	       control_changes() == changes;
+	return changes % 2 == 0 && count_threads() == 2u + life_is_active() && last_main_has_ended() &&
+	       life_changes() == changes;
 }
 
 static void *wait_for_others(void *unused)
@@ -102,14 +103,14 @@ static void start_waiting(void)
 static void main_ends(void *unused)
 {
 	(void)unused;
-	if (control_is_wanted())
+	if (life_is_wanted())
 		start_waiting();
 }
 
 void last_by_call(void)
 {
 	by_call = true;
-	if (count_threads() > 1u + control_is_active())
+	if (count_threads() > 1u + life_is_active())
 		start_waiting();
 	else
 		control_pause(); /* nobody goes on */

@@ -6,11 +6,16 @@
 #ifndef MT_CONTROL_LAST_H
 #define MT_CONTROL_LAST_H
 
+#include <stdbool.h>
+
 /* From the constructor, on the main thread. */
 void last_begin(void);
 
 /* On the main thread, which is about to make the system call. */
 void last_by_call(void);
+
+/* Has the main thread ended, while others go on? Any thread. */
+bool last_main_has_ended(void);
 
 /* In a forked child, on its only thread. */
 void last_in_child(void);

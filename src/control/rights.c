@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What decides whether a call of setuid's family is allowed. On the host's threads; its own calls of that family do
-   not run beside each other (the C library holds a lock), so nor do these. */
+/* What decides whether a call of setuid's family is allowed. Of two threads that change theirs at once either may be noted
+   last, as either may be the last whose call changes our thread. */
 #include "rights.h"
 
 #include <errno.h>
@@ -45,4 +45,33 @@ bool rights_are_noted(void)
 
 	read_rights(&now);
 	return memcmp(&now, &noted, sizeof(now)) == 0;
+}
+
+/* The kernel tells a thread of the same process with which rights another may ask for its limits: the same ids. */
+static bool has_our_ids(pid_t tid)
+{
+	uint64_t limit[2];
+	uid_t u[3];
+	gid_t g[3];
+
+	kernel_getresuid(&u[0], &u[1], &u[2]);
+	kernel_getresgid(&g[0], &g[1], &g[2]);
+	if (u[0] != u[1] || u[1] != u[2] || g[0] != g[1] || g[1] != g[2])
+		return true; /* it would be refused in any case */
+	return kernel_syscall(SYS_prlimit64, tid, 0, NULL, limit) == 0 || errno != EPERM;
+}
+
+bool rights_have_followed(pid_t tid)
+{
+	struct capabilities ours[2] = { 0 }, its[2] = { 0 };
+	int saved = errno;
+	bool followed;
+
+	if (!tid)
+		return true;
+	capability_get(ours);
+	capability_get_of(tid, its);
+	followed = memcmp(ours, its, sizeof(ours)) == 0 && has_our_ids(tid);
+	errno = saved;
+	return followed;
 }

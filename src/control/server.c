@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <stddef.h>
-#include <sys/select.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,11 +25,12 @@ static bool starved; /* and it has no client whose end would give it one */
 static uint64_t rest_from_closed; /* as many connections had been closed then */
 static uint64_t last_request_ns, linger_until_ns;
 
+static enum sleep_arm listener_arm;
+
 /* The listener, if it may be connected to; the connections; at the end what else wakes us. */
-#define POLLED_MAX (1 + PLACES_MAX + SERVER_OTHERS)
-static struct pollfd polled[POLLED_MAX];
-static struct conn *polled_conn[POLLED_MAX];
-static unsigned polled_count;
+_Static_assert(1 + PLACES_MAX + 1 <= SLEEP_FDS, "the polled set has room for all");
+static struct sleeper *waiter; /* whose polled set it is; NULL: nothing has been waited for */
+static struct conn *polled_conn[SLEEP_FDS];
 
 /* For the directory, its STOP, the listener and one client. */
 #define DESCRIPTORS 4
@@ -65,6 +65,7 @@ void server_start(int fd)
 {
 	server_close_listener();
 	listener = fd;
+	listener_arm = ARM_UNKNOWN;
 }
 
 bool server_is_starved(void)
@@ -79,7 +80,7 @@ void server_stop(void)
 			conn_hang_up(places_at(i));
 	places_tidy();
 	server_close_listener();
-	polled_count = 0;
+	waiter = NULL;
 }
 
 void server_forget(void)
@@ -87,7 +88,7 @@ void server_forget(void)
 	places_forget();
 	listener = -1;
 	rest_until_ns = 0;
-	polled_count = 0;
+	waiter = NULL;
 }
 
 unsigned server_clients(void)
@@ -142,88 +143,21 @@ static void accept_one(void)
 	places_take(vacant, fd, peer.pid, peer.uid, false);
 }
 
-static void add_polled(int fd, short events, struct conn *c)
+static void add_polled(int fd, short events, enum sleep_arm *arm, struct conn *c)
 {
-	polled[polled_count] = (struct pollfd){ .fd = fd, .events = events };
-	polled_conn[polled_count++] = c;
+	polled_conn[waiter->count] = c;
+	sleep_add(waiter, fd, events, arm);
 }
 
 /* True when something came meanwhile. */
 static bool linger(uint64_t now_ns, uint64_t deadline_ns)
 {
-	static const struct timespec none;
 	uint64_t until_ns = earlier(linger_until_ns, deadline_ns);
 
 	for (; now_ns < until_ns; now_ns = clock_ns())
-		if (kernel_ppoll(polled, polled_count, &none, NULL) > 0)
+		if (sleep_look(waiter))
 			return true;
 	return false;
-}
-
-static void forget_events(void)
-{
-	for (unsigned i = 0; i < polled_count; i++)
-		polled[i].revents = 0;
-}
-
-/* Of one that is to be read from its end would be read. */
-static bool needs_look(const struct pollfd *p)
-{
-	return p->fd >= 0 && !(p->events & POLLIN);
-}
-
-static bool is_gone(const struct pollfd *p)
-{
-	return needs_look(p) && kernel_send(p->fd, "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EPIPE;
-}
-
-/* poll refuses more descriptors than the host's limit allows it to have, open or not; select does not ask. A
-   closed connection reads as its end, and where nothing is to be read it tells nothing: so those are looked at, now and
-   then. */
-static void wait_by_select(const struct timespec *left)
-{
-	static const struct timespec look = { .tv_nsec = 100 * NS_PER_MS };
-	fd_set in, out;
-	unsigned highest = 0;
-
-	FD_ZERO(&in);
-	FD_ZERO(&out);
-	for (unsigned i = 0; i < polled_count; i++) {
-		unsigned fd = (unsigned)polled[i].fd; /* -1 becomes too large */
-
-		if (needs_look(&polled[i]) && (!left || left->tv_sec || left->tv_nsec > look.tv_nsec))
-			left = &look;
-		if (fd >= FD_SETSIZE)
-			continue;
-		if (polled[i].events & POLLIN)
-			FD_SET(fd, &in);
-		if (polled[i].events & POLLOUT)
-			FD_SET(fd, &out);
-		highest = fd > highest ? fd : highest;
-	}
-	forget_events();
-	if (kernel_pselect((int)highest + 1, &in, &out, NULL, left, NULL) <= 0) {
-		FD_ZERO(&in);
-		FD_ZERO(&out);
-	}
-	for (unsigned i = 0; i < polled_count; i++) {
-		unsigned fd = (unsigned)polled[i].fd;
-
-		if (fd < FD_SETSIZE)
-			polled[i].revents = (short)((FD_ISSET(fd, &in) ? POLLIN : 0) |
-						    (FD_ISSET(fd, &out) ? POLLOUT : 0) |
-						    (is_gone(&polled[i]) ? POLLHUP : 0));
-	}
-}
-
-static void wait_for_polled(const struct timespec *left)
-{
-	if (kernel_ppoll(polled, polled_count, left, NULL) >= 0)
-		return;
-	if (errno == EINVAL)
-		wait_by_select(left);
-	else
-		forget_events();
 }
 
 /* The listener rests a second, or until a connection has closed. */
@@ -232,27 +166,13 @@ static bool is_resting(uint64_t now_ns)
 	return now_ns < rest_until_ns && conn_closed() == rest_from_closed;
 }
 
-static unsigned readable_others(void)
+/* Returns when the next of them has to be looked at again in any case. */
+static uint64_t add_all(uint64_t deadline_ns)
 {
-	const struct pollfd *first = &polled[polled_count - SERVER_OTHERS];
-	unsigned bits = 0;
-
-	for (unsigned i = 0; i < SERVER_OTHERS; i++)
-		if (first[i].revents & POLLIN)
-			bits |= 1u << i;
-	return bits;
-}
-
-unsigned server_wait(uint64_t deadline_ns, const int others[SERVER_OTHERS])
-{
-	uint64_t now = clock_ns();
-	struct timespec left;
-
-	polled_count = 0;
-	if (is_resting(now))
+	if (is_resting(clock_ns()))
 		deadline_ns = earlier(deadline_ns, rest_until_ns);
-	else if (listener >= 0 && places_free_ns() <= now)
-		add_polled(listener, POLLIN, NULL);
+	else if (listener >= 0 && places_free_ns() <= clock_ns())
+		add_polled(listener, POLLIN, &listener_arm, NULL);
 	else if (listener >= 0)
 		deadline_ns = earlier(deadline_ns, places_free_ns());
 	for (unsigned i = 0; i < PLACES_MAX; i++) {
@@ -260,22 +180,29 @@ unsigned server_wait(uint64_t deadline_ns, const int others[SERVER_OTHERS])
 
 		if (!c)
 			continue;
-		add_polled(c->fd, conn_events(c), c);
+		add_polled(c->fd, conn_events(c), &c->arm, c);
 		if (conn_is_ready(c))
 			deadline_ns = 0;
 		deadline_ns = earlier(deadline_ns, conn_patience_ns(c));
 	}
-	for (unsigned i = 0; i < SERVER_OTHERS; i++)
-		add_polled(others[i], POLLIN, NULL); /* poll passes over -1 */
-	if (linger(now, deadline_ns))
-		return readable_others();
-	/* The scheduler may let a thread that never sleeps run on until its next tick, 4 ms at 250 Hz, while
-	   the client that it has just woken waits for that core. */
-	if (deadline_ns == 0)
-		kernel_sched_yield();
-	left = clock_until(deadline_ns, now);
-	wait_for_polled(deadline_ns == CLOCK_NEVER ? NULL : &left);
-	return readable_others();
+	return deadline_ns;
+}
+
+bool server_wait(struct sleeper *s, uint64_t deadline_ns, int other_fd, enum sleep_arm *other_arm)
+{
+	waiter = s;
+	sleep_clear(s);
+	deadline_ns = add_all(deadline_ns);
+	if (other_fd >= 0)
+		add_polled(other_fd, POLLIN, other_arm, NULL);
+	if (!linger(clock_ns(), deadline_ns)) {
+		/* The scheduler may let a thread that never sleeps run on until its next tick, 4 ms at 250 Hz, while
+		   the client that it has just woken waits for that core. */
+		if (deadline_ns == 0)
+			kernel_sched_yield();
+		sleep_until(s, deadline_ns);
+	}
+	return other_fd >= 0 && s->polled[s->count - 1].revents & POLLIN;
 }
 
 /* Has its client gone, or taken nothing for too long? */
@@ -319,14 +246,15 @@ static void serve_those(bool behind, struct slice *turn)
 	static unsigned first[2];
 	uint64_t share_ns = SERVE_NS / (conn_count() ? conn_count() : 1);
 
-	for (unsigned n = 0; n < polled_count; n++) {
-		unsigned i = (first[behind] + n) % polled_count;
+	for (unsigned n = 0; n < waiter->count; n++) {
+		unsigned i = (first[behind] + n) % waiter->count;
+		struct pollfd *polled = &waiter->polled[i];
 		struct conn *c = polled_conn[i];
 
-		if (!c || c->unfinished != behind || !has_something(c, polled[i].revents))
+		if (!c || c->unfinished != behind || !has_something(c, polled->revents))
 			continue;
-		serve(c, polled[i].revents, share_ns);
-		polled[i].revents = 0;
+		serve(c, polled->revents, share_ns);
+		polled->revents = 0;
 		if (slice_over(turn, SLICE_LOOK_BYTES)) {
 			first[behind] = i + 1;
 			return;
@@ -336,15 +264,19 @@ static void serve_those(bool behind, struct slice *turn)
 
 static bool newcomer_came(void)
 {
-	return polled_count && polled[0].fd == listener && polled[0].revents & POLLIN;
+	const struct pollfd *first = waiter->polled;
+
+	return waiter->count && first->fd == listener && first->revents & POLLIN;
 }
 
 void server_handle(void)
 {
 	struct slice turn = slice_of(SERVE_NS);
 
-	for (unsigned i = 0; i < polled_count; i++)
-		if (polled_conn[i] && is_over(polled_conn[i], polled[i].revents))
+	if (!waiter)
+		return;
+	for (unsigned i = 0; i < waiter->count; i++)
+		if (polled_conn[i] && is_over(polled_conn[i], waiter->polled[i].revents))
 			conn_hang_up(polled_conn[i]);
 	/* Who asks little does not wait for who asks much. */
 	serve_those(false, &turn);
@@ -352,5 +284,5 @@ void server_handle(void)
 	if (newcomer_came())
 		accept_one(); /* last: who has left has made room */
 	places_tidy();
-	polled_count = 0;
+	waiter = NULL;
 }

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "control/sleep.h"
+
 /* Before anybody may connect: is there memory for places.h, and are there descriptors for a socket and a client? 0, -ENOMEM
    or -EMFILE. */
 int server_reserve(void);
@@ -20,10 +22,9 @@ bool server_is_starved(void);
 /* Who has been let in stays. */
 void server_close_listener(void);
 
-/* Waits for the clients, until `deadline_ns`, or for one of `others` (-1: none) to become readable; outside the
-   gate. Without a listener, for the other two. Returns which of them are, a bit each from the lowest. */
-#define SERVER_OTHERS 2
-unsigned server_wait(uint64_t deadline_ns, const int others[SERVER_OTHERS]);
+/* Waits for the clients, until `deadline_ns`, until the thread is woken, or for another descriptor (-1: none) to become
+   readable; outside the gate. Without a listener, for the others. True when the other descriptor is readable. */
+bool server_wait(struct sleeper *s, uint64_t deadline_ns, int other_fd, enum sleep_arm *other_arm);
 
 /* Handles what server_wait has found, for about a millisecond, shared between the connections. */
 void server_handle(void);

@@ -21,7 +21,7 @@
 #include "base/rundir.h"
 #include "control/access.h"
 #include "control/name.h"
-#include "control/thread.h"
+#include "control/sleep.h"
 
 #define BACKLOG 64 /* of an abstract name */
 #define TRIES 3
@@ -89,7 +89,7 @@ static bool is_bound_now(void)
 static void watch(void)
 {
 	us.watch_ns = CLOCK_NEVER;
-	if (thread_told_by(us.dir_fd) == 0)
+	if (sleep_told_by(us.dir_fd) == 0)
 		kernel_fcntl(us.dir_fd, F_NOTIFY, DN_DELETE);
 }
 

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "control/sleep.h"
+
 #define STOP_NAME "STOP"
 
 /* The socket has been bound here: its directory is the one that counts. None for an abstract name. */
@@ -22,6 +24,7 @@ void stop_run(bool told);
 
 /* To be waited for: -1, or a descriptor; CLOCK_NEVER, or when stop_run has to be called. */
 int stop_fd(void);
+enum sleep_arm *stop_arm(void);
 uint64_t stop_next_ns(void);
 
 /* Our thread ends, and its descriptors with it. */

@@ -8,18 +8,13 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/kernel.h"
 #include "base/names.h"
 
@@ -64,19 +59,30 @@ static int create(void *(*run)(void *))
 	return rc;
 }
 
+/* The C library leaves out the signals that it needs for setuid and the like. It would let them through as well where it
+   sets a mask, so the one from before is set by the system call: our thread has one of them blocked. */
+uint64_t thread_block_signals(void)
+{
+	uint64_t before = 0;
+	sigset_t all;
+
+	sigfillset(&all);
+	(void)kernel_syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &before, sizeof(before));
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	return before;
+}
+
+void thread_unblock_signals(uint64_t before)
+{
+	(void)kernel_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof(before));
+}
+
 int thread_start(void *(*run)(void *))
 {
-	uint64_t before; /* the kernel's set */
-	sigset_t all;
-	int rc;
+	uint64_t before = thread_block_signals();
+	int rc = create(run);
 
-	/* pthread_sigmask leaves out the two signals that glibc needs for setuid and the like. So it would let one of them
-	   through that a thread of ours has blocked, which ends the process: that one is given back by the kernel. */
-	sigfillset(&all);
-	kernel_syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &before, sizeof(before));
-	pthread_sigmask(SIG_BLOCK, &all, NULL);
-	rc = create(run);
-	kernel_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof(before));
+	thread_unblock_signals(before);
 	return -rc;
 }
 
@@ -137,73 +143,7 @@ int thread_settle(const char *name)
 	return rc ? rc : fill_standard();
 }
 
-/* To wake a thread whose descriptors are its own takes a signal. This one belongs to the C library, for
-   pthread_cancel (glibc) and timers (musl): no host sends or blocks it, and nobody cancels our thread. It is
-   blocked there alone, so no handler runs; the kernel keeps it for the signalfd. */
-#define WAKE_SIGNAL 32
-
-/* The kernel's set: pthread_sigmask and signalfd(3) leave this signal out. */
-static const uint64_t wake_set = UINT64_C(1) << (WAKE_SIGNAL - 1);
-
-void thread_rest(struct sleeper *s, uint64_t until_ns)
+bool thread_is_gone(pid_t tid)
 {
-	struct timespec time = clock_until(until_ns, clock_ns());
-	sigset_t set;
-
-	memset(&set, 0, sizeof(set));
-	memcpy(&set, &wake_set, sizeof(wake_set));
-	kernel_syscall(SYS_rt_sigprocmask, SIG_BLOCK, &wake_set, NULL, sizeof(wake_set));
-	atomic_store(&s->fd, 0); /* it needs none yet */
-	atomic_store(&s->tid, kernel_tid());
-	sigtimedwait(&set, NULL, &time);
-}
-
-void thread_can_be_woken(struct sleeper *s)
-{
-	atomic_store(&s->fd, (int)kernel_syscall(SYS_signalfd4, -1, &wake_set, sizeof(wake_set),
-					  SFD_NONBLOCK | SFD_CLOEXEC));
-}
-
-int thread_told_by(int fd)
-{
-	struct f_owner_ex me = { F_OWNER_TID, kernel_tid() };
-	uint64_t blocked = 0;
-
-	/* Where the signal is not blocked it would end the process. */
-	kernel_syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof(blocked));
-	if (!(blocked & wake_set))
-		return -EPERM;
-	if (kernel_fcntl(fd, F_SETSIG, WAKE_SIGNAL) < 0 || kernel_fcntl(fd, F_SETOWN_EX, (long)&me) < 0)
-		return -errno;
-	return 0;
-}
-
-void thread_wake(struct sleeper *s)
-{
-	int saved = errno;
-	pid_t tid = atomic_load(&s->tid);
-
-	if (tid)
-		kernel_tgkill(kernel_pid(), tid, WAKE_SIGNAL);
-	errno = saved;
-}
-
-void thread_was_woken(const struct sleeper *s)
-{
-	struct signalfd_siginfo info;
-
-	while (kernel_read(s->fd, &info, sizeof(info)) > 0)
-		continue;
-}
-
-#define GONE_TRIES 20000 /* of 50 us: a second */
-
-void thread_wait_gone(pid_t tid)
-{
-	const struct timespec moment = { .tv_nsec = 50000 };
-	int saved = errno;
-
-	for (int i = 0; i < GONE_TRIES && kernel_tgkill(kernel_pid(), tid, 0) == 0; i++)
-		kernel_nanosleep(&moment, NULL);
-	errno = saved;
+	return kernel_tgkill(kernel_pid(), tid, 0) < 0;
 }

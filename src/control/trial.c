@@ -14,7 +14,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/select.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -55,8 +54,11 @@ static int try_time_and_threads(void)
 	kernel_tgkill(kernel_pid(), kernel_tid(), 0);
 	kernel_syscall(SYS_set_robust_list, NULL, (size_t)0);
 	kernel_syscall(SYS_membarrier, 0 /* what it can do */, 0, 0);
+	kernel_syscall(SYS_timer_create, ~0, NULL, NULL);
+	kernel_syscall(SYS_timer_settime, ~0, 0, NULL, NULL);
+	kernel_syscall(SYS_timer_delete, ~0);
 	return kernel_kill(kernel_pid(), 0) + pthread_sigmask(SIG_BLOCK, &none, NULL) +
-	       sigtimedwait(&none, NULL, &now) + kernel_clock_gettime(CLOCK_MONOTONIC, &time) +
+	       (int)kernel_syscall(SYS_rt_sigtimedwait, &none, NULL, &now, KERNEL_SIGSET_BYTES) + kernel_clock_gettime(CLOCK_MONOTONIC, &time) +
 	       kernel_nanosleep(&never, NULL);
 }
 
@@ -67,6 +69,7 @@ static int try_rights_and_figures(void)
 	uid_t ids[3];
 
 	kernel_syscall(SYS_capget, capabilities, NULL);
+	kernel_syscall(SYS_prlimit64, 0, 0, NULL, NULL);
 	kernel_getrandom(NULL, (size_t)0, 0);
 	return kernel_getresuid(&ids[0], &ids[1], &ids[2]) + kernel_getresgid(&ids[0], &ids[1], &ids[2]) +
 	       (int)kernel_euid() + (int)kernel_ppid() + sysinfo(&machine);
@@ -76,13 +79,11 @@ static int try_rights_and_figures(void)
 static int try_descriptors(void)
 {
 	static const struct timespec now;
-	sigset_t none;
 	char byte = 0;
 
-	sigemptyset(&none);
 	kernel_close_range(~0u, ~0u, 0u);
 	return kernel_unshare(0) + kernel_fcntl(-1, F_GETFD, 0) + kernel_close(-1) + kernel_eventfd(0, ~0) +
-	       kernel_signalfd(-1, &none, ~0) + kernel_inotify_init1(~0) + kernel_inotify_add_watch(-1, "", IN_CREATE) +
+	       kernel_inotify_init1(~0) + kernel_inotify_add_watch(-1, "", IN_CREATE) +
 	       (int)kernel_read(-1, &byte, 1) + (int)kernel_write(-1, &byte, 1) + (int)kernel_lseek(-1, 0, SEEK_SET) + kernel_ppoll(NULL, 0, &now, NULL) +
 	       kernel_pselect(0, NULL, NULL, NULL, &now, NULL);
 }

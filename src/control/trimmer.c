@@ -8,10 +8,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/kernel.h"
 #include "control/thread.h"
 #include "host/trim.h"
 #include "inject/gate.h"
+
+#define PATIENCE_NS (2 * NS_PER_S)
 
 static atomic_bool running;
 static _Atomic pid_t tid; /* 0: the last one is gone, or there was none */
@@ -47,16 +50,26 @@ bool trimmer_is_running(void)
 	return atomic_load(&running);
 }
 
-void trimmer_wait(void)
+/* The thread has its number as soon as it runs. */
+static bool is_gone(void)
 {
-	const struct timespec moment = { .tv_nsec = 1000000 };
-	pid_t last;
+	pid_t last = atomic_load(&tid);
 
-	while (trimmer_is_running())
+	return !trimmer_is_running() && (!last || thread_is_gone(last));
+}
+
+bool trimmer_wait(void)
+{
+	const struct timespec moment = { .tv_nsec = 50000 };
+	uint64_t deadline_ns = clock_ns() + PATIENCE_NS;
+
+	while (!is_gone()) {
+		if (clock_ns() >= deadline_ns)
+			return false;
 		kernel_nanosleep(&moment, NULL);
-	last = atomic_exchange(&tid, 0);
-	if (last)
-		thread_wait_gone(last);
+	}
+	atomic_store(&tid, 0);
+	return true;
 }
 
 void trimmer_forget(void)

@@ -10,9 +10,9 @@
 void trimmer_start(void);
 bool trimmer_is_running(void);
 
-/* Waits until its thread is gone, which is a moment after it has ended. Our thread, or one of the host's while ours
-   is not there. */
-void trimmer_wait(void);
+/* Waits until its thread is gone, which is a moment after it has ended. False where that takes too long: it waits for
+   an allocator's lock, which the caller itself may hold. Our thread, or one of the host's while ours is not there. */
+bool trimmer_wait(void);
 
 /* In a forked child, which has no such thread. */
 void trimmer_forget(void);

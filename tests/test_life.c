@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* There are never two lives: a second one does not begin while the first goes on, whatever it is held up by. */
+#include "control/life.h"
+
+#include <errno.h>
+#include <sched.h>
+
+#include "base/clock.h"
+#include "control/thread.h"
+#include "tests/unit.h"
+
+static atomic_uint lives, at_once, most_at_once;
+static atomic_bool held_up; /* as by a system call that does not return */
+
+static void *live(void *unused)
+{
+	unsigned others = atomic_fetch_add(&at_once, 1);
+
+	if (others >= atomic_load(&most_at_once))
+		atomic_store(&most_at_once, others + 1);
+	life_enter();
+	atomic_fetch_add(&lives, 1);
+	sleep_rest(life_sleeper(), 0);
+	do
+		while (life_goes_on() || atomic_load(&held_up)) {
+			sleep_clear(life_sleeper());
+			sleep_until(life_sleeper(), clock_ns() + NS_PER_MS);
+		}
+	while (!life_is_left() && !life_is_over());
+	atomic_fetch_sub(&at_once, 1);
+	if (life_is_left())
+		life_gives_up();
+	return unused;
+}
+
+static void begin(void)
+{
+	life_in_process();
+	atomic_store(&lives, 0);
+	atomic_store(&held_up, false);
+	atomic_store(&most_at_once, 0);
+	ck_assert(!life_is_active() && !life_is_wanted());
+	ck_assert_int_eq(life_begin(live), 0);
+	ck_assert(life_is_active() && life_is_wanted() && life_is_ours());
+	while (!atomic_load(&lives))
+		sched_yield();
+}
+
+static void end(void)
+{
+	while (life_is_active() && !life_end(false))
+		continue;
+	ck_assert_uint_eq(atomic_load(&most_at_once), 1);
+	ck_assert_uint_eq(atomic_load(&at_once), 0);
+	life_in_process();
+}
+
+START_TEST(life_begins_once_the_one_before_is_over)
+{
+	pid_t first;
+
+	begin();
+	first = life_tid();
+	ck_assert_int_eq(life_begin(live), -EEXIST);
+	ck_assert(life_end(false));
+	ck_assert(thread_is_gone(first));
+	ck_assert_int_eq(life_begin(live), 0);
+	while (atomic_load(&lives) < 2)
+		sched_yield();
+	end();
+}
+END_TEST
+
+START_TEST(one_that_is_held_up_lives_on)
+{
+	begin();
+	atomic_store(&held_up, true);
+	ck_assert(!life_end(false));
+	ck_assert(life_is_active());
+	ck_assert_int_eq(life_begin(live), -EEXIST);
+	atomic_store(&held_up, false);
+	while (!life_goes_on())
+		sched_yield();
+	ck_assert_uint_eq(atomic_load(&lives), 1);
+	end();
+}
+END_TEST
+
+START_TEST(one_that_is_held_up_is_waited_for_once)
+{
+	uint64_t start_ns;
+
+	begin();
+	atomic_store(&held_up, true);
+	ck_assert(!life_step_aside(true));
+	start_ns = clock_ns();
+	for (int i = 0; i < 10; i++)
+		ck_assert(!life_step_aside(true));
+	ck_assert_uint_lt(clock_ns() - start_ns, 15 * NS_PER_S); /* ten waits are twenty */
+	atomic_store(&held_up, false);
+	while (life_is_active())
+		sched_yield();
+	end();
+}
+END_TEST
+
+START_TEST(order_that_stands_is_carried_out_when_nobody_waits)
+{
+	begin();
+	atomic_store(&held_up, true);
+	ck_assert(!life_end(true));
+	ck_assert(life_is_left());
+	atomic_store(&held_up, false);
+	while (life_is_active())
+		sched_yield();
+	ck_assert_int_eq(life_begin(live), 0);
+	while (atomic_load(&lives) < 2)
+		sched_yield();
+	end();
+}
+END_TEST
+
+/* Several host threads, and a signal handler in the middle of such a call. */
+START_TEST(last_one_to_step_back_begins_it)
+{
+	unsigned changes;
+
+	begin();
+	changes = life_changes();
+	ck_assert_uint_eq(changes % 2, 0);
+	ck_assert(life_step_aside(false));
+	ck_assert_uint_eq(life_changes() % 2, 1);
+	ck_assert(life_step_aside(false));
+	ck_assert(!life_is_active() && life_is_wanted());
+	ck_assert(!life_step_back());
+	ck_assert(life_step_back());
+	ck_assert(!life_step_back());
+	ck_assert_int_eq(life_begin(live), 0);
+	ck_assert_uint_eq(life_changes(), changes + 2);
+	while (atomic_load(&lives) < 2)
+		sched_yield();
+	end();
+}
+END_TEST
+
+UNIT_SUITE(life, life_begins_once_the_one_before_is_over, one_that_is_held_up_lives_on,
+	   one_that_is_held_up_is_waited_for_once, order_that_stands_is_carried_out_when_nobody_waits,
+	   last_one_to_step_back_begins_it)

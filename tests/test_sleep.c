@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One way to wait, which ends at its time, for a descriptor, and when the thread is woken; and neither for signals of
+   the host nor for a full queue. */
+#include "control/sleep.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/kernel.h"
+#include "control/thread.h"
+#include "tests/unit.h"
+
+static struct sleeper sleeper;
+static sem_t asleep, finished;
+static uint64_t until_ns;
+static int ends[2];
+static enum sleep_arm arms[2];
+static short events;
+static atomic_uint sleeps;
+
+static void begin(void)
+{
+	ck_assert_int_eq(sem_init(&asleep, 0, 0), 0);
+	ck_assert_int_eq(sem_init(&finished, 0, 0), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+	sleep_forget(&sleeper);
+	arms[0] = arms[1] = ARM_UNKNOWN;
+	until_ns = CLOCK_NEVER;
+	atomic_store(&sleeps, 0);
+}
+
+static void end(void)
+{
+	pid_t tid = atomic_load(&sleeper.tid);
+
+	ck_assert_int_eq(sem_wait(&finished), 0);
+	while (!thread_is_gone(tid))
+		sched_yield();
+	sleep_end(&sleeper);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void *rest(void *unused)
+{
+	sleep_rest(&sleeper, until_ns);
+	sem_post(&finished);
+	return unused;
+}
+
+/* Until its socket says something. */
+static void *wait_for_socket(void *unused)
+{
+	sleep_rest(&sleeper, 0);
+	sleep_begin(&sleeper);
+	sem_post(&asleep);
+	do {
+		sleep_clear(&sleeper);
+		sleep_add(&sleeper, ends[0], events, &arms[0]);
+		atomic_fetch_add(&sleeps, 1);
+		sleep_until(&sleeper, until_ns);
+	} while (!sleeper.polled[0].revents && until_ns == CLOCK_NEVER);
+	sem_post(&finished);
+	return unused;
+}
+
+/* Until it is woken. */
+static void *wait_once(void *unused)
+{
+	sleep_rest(&sleeper, 0);
+	sleep_begin(&sleeper);
+	sem_post(&asleep);
+	sleep_clear(&sleeper);
+	sleep_until(&sleeper, until_ns);
+	sem_post(&finished);
+	return unused;
+}
+
+/* Is the thread in the system call that it sleeps in? */
+static void wait_asleep(void)
+{
+	char path[64], state[512];
+	long number = -1;
+
+	while (sem_wait(&asleep))
+		continue;
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", (int)atomic_load(&sleeper.tid));
+	while (number != SYS_rt_sigtimedwait) {
+		FILE *f = fopen(path, "r");
+
+		number = f && fgets(state, sizeof(state), f) ? strtol(state, NULL, 10) : -1;
+		if (f)
+			fclose(f);
+		sched_yield();
+	}
+}
+
+START_TEST(rest_ends_at_its_time_and_when_it_is_woken)
+{
+	begin();
+	until_ns = clock_ns() + 5 * NS_PER_MS;
+	ck_assert_int_eq(thread_start(rest), 0);
+	ck_assert_int_eq(sem_wait(&finished), 0);
+	ck_assert_uint_ge(clock_ns(), until_ns);
+
+	sleep_forget(&sleeper);
+	until_ns = CLOCK_NEVER - 1;
+	ck_assert_int_eq(thread_start(rest), 0);
+	while (!atomic_load(&sleeper.tid))
+		sched_yield();
+	ck_assert_int_lt(sem_trywait(&finished), 0);
+	sleep_wake(&sleeper);
+	end();
+}
+END_TEST
+
+START_TEST(rest_of_one_woken_before_it_began_is_over_at_once)
+{
+	begin();
+	until_ns = CLOCK_NEVER - 1;
+	sleep_wake(&sleeper);
+	ck_assert_int_eq(thread_start(rest), 0);
+	end();
+}
+END_TEST
+
+START_TEST(sleep_ends_at_its_time)
+{
+	begin();
+	until_ns = clock_ns() + 20 * NS_PER_MS;
+	events = POLLIN;
+	ck_assert_int_eq(thread_start(wait_for_socket), 0);
+	end();
+	ck_assert_uint_ge(clock_ns(), until_ns);
+}
+END_TEST
+
+START_TEST(sleep_ends_for_what_comes)
+{
+	begin();
+	events = POLLIN;
+	ck_assert_int_eq(thread_start(wait_for_socket), 0);
+	wait_asleep();
+	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	end();
+	ck_assert_int_eq(sleeper.polled[0].revents, POLLIN);
+	ck_assert_int_eq(arms[0], ARM_OFF); /* it is about to be read */
+}
+END_TEST
+
+START_TEST(sleep_ends_when_the_other_side_hangs_up)
+{
+	begin();
+	events = 0;
+	ck_assert_int_eq(thread_start(wait_for_socket), 0);
+	wait_asleep();
+	ck_assert_int_eq(shutdown(ends[1], SHUT_RDWR), 0);
+	end();
+	ck_assert(sleeper.polled[0].revents & POLLHUP);
+}
+END_TEST
+
+static char bytes[1 << 16];
+
+/* Sends more than there is room for, to the end. */
+static void *send_much(void *unused)
+{
+	ssize_t sent = 0, total = 0;
+
+	sleep_rest(&sleeper, 0);
+	sleep_begin(&sleeper);
+	sem_post(&asleep);
+	while (total < 1 << 22) {
+		sent = write(ends[0], bytes, sizeof(bytes));
+		if (sent > 0) {
+			total += sent;
+			continue;
+		}
+		sleep_clear(&sleeper);
+		sleep_add(&sleeper, ends[0], POLLOUT, &arms[0]);
+		sleep_until(&sleeper, CLOCK_NEVER);
+	}
+	close(ends[0]);
+	sem_post(&finished);
+	return unused;
+}
+
+/* The kernel signals room only to whom it has refused some before. */
+START_TEST(sleep_ends_when_there_is_room_to_send_again)
+{
+	ssize_t got, total = 0;
+
+	begin();
+	ck_assert_int_eq(thread_start(send_much), 0);
+	wait_asleep();
+	ck_assert_int_eq(fcntl(ends[1], F_SETFL, 0), 0);
+	while ((got = read(ends[1], bytes, sizeof(bytes))) > 0)
+		total += got;
+	ck_assert_int_ge(total, 1 << 22);
+	end();
+}
+END_TEST
+
+START_TEST(sleeper_is_woken_without_a_descriptor)
+{
+	int before, after;
+
+	begin();
+	before = dup(0);
+	ck_assert_int_eq(thread_start(wait_once), 0);
+	wait_asleep();
+	sleep_wake(&sleeper);
+	after = dup(0);
+	ck_assert_int_eq(after, before + 1);
+	close(before);
+	close(after);
+	end();
+}
+END_TEST
+
+static void limit_signals(rlim_t count)
+{
+	struct rlimit limit;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_SIGPENDING, &limit), 0);
+	limit.rlim_cur = count;
+	ck_assert_int_eq(setrlimit(RLIMIT_SIGPENDING, &limit), 0);
+}
+
+/* Its place was taken while there was room. */
+START_TEST(sleeper_is_woken_though_the_queue_has_become_full)
+{
+	begin();
+	ck_assert_int_eq(thread_start(wait_once), 0);
+	wait_asleep();
+	ck_assert(!atomic_load(&sleeper.looks));
+	limit_signals(0);
+	sleep_wake(&sleeper);
+	end();
+}
+END_TEST
+
+START_TEST(where_the_queue_is_full_it_looks_again_and_again)
+{
+	begin();
+	events = POLLIN;
+	limit_signals(0);
+	ck_assert_int_eq(thread_start(wait_for_socket), 0);
+	wait_asleep();
+	while (atomic_load(&sleeps) < 3)
+		sched_yield();
+	ck_assert(atomic_load(&sleeper.looks));
+	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	end();
+	ck_assert_int_eq(sleeper.polled[0].revents, POLLIN);
+}
+END_TEST
+
+START_TEST(signals_of_the_process_do_not_end_a_sleep)
+{
+	begin();
+	events = POLLIN;
+	signal(SIGUSR1, SIG_IGN);
+	ck_assert_int_eq(thread_start(wait_for_socket), 0);
+	wait_asleep();
+	for (int i = 0; i < 1000; i++)
+		kill(getpid(), SIGUSR1);
+	ck_assert_uint_eq(atomic_load(&sleeps), 1);
+	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	end();
+	ck_assert_uint_eq(atomic_load(&sleeps), 1);
+	signal(SIGUSR1, SIG_DFL);
+}
+END_TEST
+
+/* poll refuses more descriptors than the limit allows, open or not. */
+START_TEST(what_comes_is_seen_beyond_the_limit_of_descriptors)
+{
+	struct rlimit limit, low;
+
+	begin();
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = (struct rlimit){ 0, limit.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+	events = POLLIN;
+	ck_assert_int_eq(thread_start(wait_for_socket), 0);
+	while (sem_wait(&asleep))
+		continue;
+	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	ck_assert_int_eq(sem_wait(&finished), 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	sem_post(&finished);
+	end();
+	ck_assert_int_eq(sleeper.polled[0].revents, POLLIN);
+}
+END_TEST
+
+UNIT_SUITE(sleep, rest_ends_at_its_time_and_when_it_is_woken, rest_of_one_woken_before_it_began_is_over_at_once,
+	   sleep_ends_at_its_time, sleep_ends_for_what_comes, sleep_ends_when_the_other_side_hangs_up,
+	   sleep_ends_when_there_is_room_to_send_again, sleeper_is_woken_without_a_descriptor,
+	   sleeper_is_woken_though_the_queue_has_become_full, where_the_queue_is_full_it_looks_again_and_again,
+	   signals_of_the_process_do_not_end_a_sleep, what_comes_is_seen_beyond_the_limit_of_descriptors)
