@@ -14,6 +14,7 @@
 
 #include "base/sections.h"
 #include "control/control.h"
+#include "control/step_aside.h"
 #include "host/real.h"
 #include "include/mtpreload.h"
 #include "inject/budget.h"
@@ -32,19 +33,16 @@ void *pvalloc(size_t size);
 #include "host/family.def"
 /* NOLINTEND(bugprone-macro-parentheses) */
 
-/* Visible to the assembler, and to nobody else. */
-START_STATE long (*next_syscall)(long number, ...);
-long watched_syscall(long number, ...);
-
-/* A system call as the C library's syscall makes it, past our own. */
-#define KERNEL(...) (real_next("syscall", &next_syscall) ? next_syscall(__VA_ARGS__) : -1)
+/* What the exported functions do by a system call, past the one that is exported: in a second copy of the library
+   that would be the first one's, which goes on to the second. */
+#define WATCHED(number, ...) step_aside_call(number, (const unsigned long[6]){ __VA_ARGS__ })
 
 /* Daemons and forked children end here, where no destructor runs. */
 EXPORT void _exit(int status)
 {
 	control_stop(true);
 	for (;;)
-		KERNEL(SYS_exit_group, status);
+		WATCHED(SYS_exit_group, (unsigned long)status);
 }
 
 EXPORT void _Exit(int status)
@@ -52,95 +50,33 @@ EXPORT void _Exit(int status)
 	_exit(status);
 }
 
-/* These look at the whole process, and many of them are refused where it has a second thread: so ours is
-   not there meanwhile, and follows the caller into its new namespaces. It does not matter to the rest. And where
-   children are to have another pid namespace the kernel lets a process have no more threads: ours stays, with the
-   old namespaces, but where it would be in the way. */
-static bool leaves_us_alone(int flags)
-{
-	return !(flags & ~(CLONE_FILES | CLONE_NEWPID)) || (flags & (CLONE_NEWPID | CLONE_NEWUSER)) == CLONE_NEWPID;
-}
-
-static int unshare_alone(int flags)
-{
-	bool paused = !leaves_us_alone(flags) && control_pause();
-	int rc = (int)KERNEL(SYS_unshare, flags);
-
-	if (paused)
-		control_resume();
-	return rc;
-}
-
 EXPORT int unshare(int flags)
 {
-	return unshare_alone(flags);
-}
-
-static int setns_alone(int fd, int type)
-{
-	bool paused = type != CLONE_NEWPID && control_pause();
-	int rc = (int)KERNEL(SYS_setns, fd, type);
-
-	if (paused)
-		control_resume();
-	return rc;
+	return (int)WATCHED(SYS_unshare, (unsigned long)flags);
 }
 
 EXPORT int setns(int fd, int type)
 {
-	return setns_alone(fd, type);
-}
-
-/* Of prctl(2) and seccomp(2); the latter's header is not there for every C library. */
-enum { PRCTL_STRICT = 1, PRCTL_FILTER };
-enum { SECCOMP_STRICT, SECCOMP_FILTER };
-#define FILTER_NEW_LISTENER (1u << 3)
-
-/* Behind a filter of system calls nothing of ours may run on the host's threads, not even to remove a name; and
-   a filter that kills a thread ends the process only where there is no other. So a host that shuts itself up is
-   left alone from then on: before, everything is taken back and our thread stopped, which is started again only
-   if nothing came of it. Without a program nothing can come of it: that is how one asks what the kernel knows. */
-static long prctl_watched(int option, const unsigned long argument[4])
-{
-	bool paused = option == PR_SET_SECCOMP &&
-		      (argument[0] == PRCTL_STRICT || (argument[0] == PRCTL_FILTER && argument[1])) &&
-		      control_end();
-	long rc = KERNEL(SYS_prctl, option, argument[0], argument[1], argument[2], argument[3]);
-
-	if (paused && rc < 0)
-		control_resume();
-	return rc;
+	return (int)WATCHED(SYS_setns, (unsigned long)fd, (unsigned long)type);
 }
 
 EXPORT int prctl(int option, ...)
 {
-	unsigned long argument[4];
+	unsigned long argument[6] = { (unsigned long)option };
 	va_list ap;
 
 	va_start(ap, option);
-	for (int i = 0; i < 4; i++)
+	for (int i = 1; i < 5; i++)
 		argument[i] = va_arg(ap, unsigned long);
 	va_end(ap);
-	return (int)prctl_watched(option, argument);
-}
-
-static long seccomp_watched(unsigned operation, unsigned flags, unsigned long program)
-{
-	bool paused = (operation == SECCOMP_FILTER ? program != 0 :
-						     operation == SECCOMP_STRICT && !flags) &&
-		      control_end();
-	long rc = KERNEL(SYS_seccomp, operation, flags, program);
-
-	/* A number that is no descriptor is a thread which could not be put behind the filter. */
-	if (paused && (rc < 0 || (rc > 0 && !(flags & FILTER_NEW_LISTENER))))
-		control_resume();
-	return rc;
+	return (int)step_aside_call(SYS_prctl, argument);
 }
 
 /* libseccomp, however it is loaded, and others make such calls by the C library's syscall. This takes all arguments
    that there may be, whatever the number, as that does: but it only looks at them, since what lies where the last
-   one would be may belong to the caller. Nothing here calls what is exported: in a second copy of the library that would
-   be the first one's, which goes on to the second. */
+   one would be may belong to the caller. Visible to the assembler, and to nobody else. */
+long watched_syscall(long number, ...);
+
 long watched_syscall(long number, ...)
 {
 	unsigned long argument[6];
@@ -150,46 +86,40 @@ long watched_syscall(long number, ...)
 	for (int i = 0; i < 6; i++)
 		argument[i] = va_arg(ap, unsigned long);
 	va_end(ap);
-	switch (number) {
-	case SYS_seccomp:
-		return seccomp_watched((unsigned)argument[0], (unsigned)argument[1], argument[2]);
-	case SYS_prctl:
-		return prctl_watched((int)argument[0], argument + 1);
-	case SYS_unshare:
-		return unshare_alone((int)argument[0]);
-	case SYS_setns:
-		return setns_alone((int)argument[0], (int)argument[1]);
-	case SYS_exit:
-		control_thread_ends();
-		break;
-	default:
-		break;
-	}
-	return KERNEL(number, argument[0], argument[1], argument[2], argument[3], argument[4], argument[5]);
+	return step_aside_call(number, argument);
 }
 
-#if defined(__x86_64__) && defined(__LP64__)
 /* All others go on by a jump, with the caller's stack as it is: a child may come back on another (clone), or on the
    same at the same time (vfork). */
 #define TEXT_OF(number) #number
 #define TEXT(number) TEXT_OF(number)
+#if defined(__x86_64__) && defined(__LP64__)
 #define WATCH(number) "	cmpl $" TEXT(number) ", %edi\n	je watched_syscall\n"
+#define GO_ON \
+	"	movq next_syscall(%rip), %r11\n" \
+	"	testq %r11, %r11\n" \
+	"	jz watched_syscall\n" \
+	"	jmp *%r11\n"
+#define LANDING "	endbr64\n"
+#elif defined(__aarch64__) && defined(__LP64__)
+#define WATCH(number) "	cmp w0, #" TEXT(number) "\n	b.eq watched_syscall\n"
+#define GO_ON \
+	"	adrp x16, next_syscall\n" \
+	"	ldr x16, [x16, :lo12:next_syscall]\n" \
+	"	cbz x16, watched_syscall\n" \
+	"	br x16\n"
+#define LANDING "	hint #34\n" /* bti c */
+#else
+#error "mtpreload knows x86-64 and aarch64 only: syscall needs a few instructions of its own for another processor"
+#endif
 __asm__(".text\n"
 	".globl syscall\n"
-	".type syscall, @function\n"
+	".type syscall, %function\n"
 	"syscall:\n"
 	"	.cfi_startproc\n"
-	"	endbr64\n"
-	WATCH(SYS_seccomp) WATCH(SYS_prctl) WATCH(SYS_unshare) WATCH(SYS_setns) WATCH(SYS_exit)
-	"	movq next_syscall(%rip), %r11\n"
-	"	testq %r11, %r11\n"
-	"	jz watched_syscall\n"
-	"	jmp *%r11\n"
+	LANDING STEP_ASIDE_NUMBERS(WATCH) GO_ON
 	"	.cfi_endproc\n"
 	".size syscall, . - syscall\n");
-#else
-EXPORT long syscall(long number, ...) __attribute__((alias("watched_syscall")));
-#endif
 
 /* Of setuid's family: name, parameters, arguments. */
 #define RIGHTS(X) \
@@ -222,6 +152,31 @@ EXPORT long syscall(long number, ...) __attribute__((alias("watched_syscall")));
 /* NOLINTEND(bugprone-macro-parentheses) */
 
 RIGHTS(CHANGES_RIGHTS)
+
+/* Those that change the calling thread alone, as the C library declares them, but for their headers; and has it come
+   to something that cannot be compared? The last two return what was. */
+#define OWN_RIGHTS(X) \
+	X(capset, (void *header, const void *data), (header, data), false) \
+	X(setfsuid, (uid_t uid), (uid), (uid_t)rc != uid) \
+	X(setfsgid, (gid_t gid), (gid), (gid_t)rc != gid)
+
+/* NOLINTBEGIN(bugprone-macro-parentheses) */
+#define CHANGES_OWN_RIGHTS(name, parameters, arguments, unseen) \
+	static START_STATE int(*next_##name) parameters; \
+	int name parameters; \
+	EXPORT int name parameters \
+	{ \
+		int rc; \
+\
+		if (!real_next(#name, &next_##name)) \
+			return -1; \
+		rc = next_##name arguments; \
+		control_own_rights_changed(unseen); \
+		return rc; \
+	}
+/* NOLINTEND(bugprone-macro-parentheses) */
+
+OWN_RIGHTS(CHANGES_OWN_RIGHTS)
 
 EXPORT int mt_mem_alloc(size_t size)
 {
@@ -260,13 +215,14 @@ static char this_copy;
 EXPORT const void *mt_first_copy = &this_copy;
 
 /* Copies behind the first one pass everything on, to it in the end: whose C API the host finds is who obeys. */
-#define LOOK_UP(name, parameters, arguments) real_next(#name, &next_##name);
+#define LOOK_UP(name, ...) real_next(#name, &next_##name);
 
 __attribute__((constructor)) static void start(void)
 {
 	/* Now, and not in somebody's signal handler, or where the host has yet to ask what dlerror says. */
-	real_next("syscall", &next_syscall);
+	(void)step_aside_ready(); /* every program has a C library */
 	RIGHTS(LOOK_UP)
+	OWN_RIGHTS(LOOK_UP)
 	real_begin();
 	if (mt_first_copy != &this_copy)
 		return;
