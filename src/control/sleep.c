@@ -279,7 +279,7 @@ static void fall_asleep(struct sleeper *s, uint64_t deadline_ns)
 	can_be_woken &= queue_has_room(s);
 	drain(s); /* what was sent before is told by what follows */
 	atomic_store(&s->looks, !can_be_woken);
-	if (ready || sleep_look(s) || atomic_load(&s->woken))
+	if (ready || sleep_look(s) || s->noticed || atomic_load(&s->woken))
 		return;
 	now = clock_ns();
 	if (!can_be_woken && now + LOOK_NS < until_ns)
