@@ -18,7 +18,7 @@
 #include "users.h"
 
 #define TMP "/tmp"
-#define TMP_PREFIX (RUNDIR_TMP + sizeof(TMP)) /* behind "/tmp/" */
+#define TMP_PREFIX (&RUNDIR_TMP[sizeof(TMP)]) /* behind "/tmp/" */
 
 typedef void dir_visitor(void *context, const char *dir, int dir_fd);
 

@@ -92,7 +92,8 @@ def ctrl_c_ends_it_as_a_shell_expects():
         path = path_of(place, program)
         freeze(program)
         # Ended by the signal itself, which a shell shows as 130.
-        with Program([MTCTL, "-s", path, "-t", "0", "mt.mem_used"], env=clean()) as waiting:
+        with Program([MTCTL, "-s", path, "-t", "0", "mt.mem_used"], env=clean(),
+                     preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as waiting:
             wait_for(lambda: sleeps(waiting.pid), "mtctl to wait")
             equal(waiting.stop(signal.SIGINT), -signal.SIGINT)
 

@@ -88,10 +88,11 @@ TEST = structure("ID", "run time (s)", "remaining (s)", "allocations", "errors",
                  r"shape *: (?:cycle|rate|step)", r"kind *: (?:heap|mmap|shmem)", r"where *: (?:thread|host)",
                  "pending", r"state *: (?:running|ended|stopped)", r"sequence *: [0-9a-f]{16}", r"refusal *: .*")
 STATUS = structure("held", "pending", "hand_bytes", "hand_chunks", "tests_running", "tests_stopped", r"corruptions *: 0",
-                   "refusals", "record_bytes", "clients", "lease_ms_left", r"stopped *: ")
+                   "refusals", "record_bytes", "clients", r"clients_limit *: 64", "lease_ms_left", r"stopped *: ")
 INFO = structure("pid", "parent", r"program *: host_\w+", "uid", r"version *: [\d.]+", "uptime_s",
-                 r"allocator *: \S+", r"in_path *: [01]",
+                 r"allocator *: \S+", r"in_path *: [01]", r"wakes *: on demand",
                  r"socket *: (?:\S+\.sock)?",  # a name goes before the process does
+                 "clients", r"clients_limit *: 64",
                  r"settings *: \{\n(?:\t\t\w+ *: .*\n)+\t\}", "environment *" + listing("never"))
 DESCRIBED = structure(r"version *: [\d.]+", r"settings_group *: malloc_test", "commands *" + listing(r"\t\t.*"),
                       "settings *" + listing(r"\t\t.*"))

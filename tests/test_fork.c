@@ -16,9 +16,18 @@
 
 static int hooks;
 
-static void hook(void)
+static void adopt(void)
 {
 	hooks++;
+	errno = EXDEV;
+}
+
+static bool late;
+
+static void begin(bool usable)
+{
+	hooks++;
+	late = usable;
 	errno = EXDEV;
 }
 
@@ -46,7 +55,7 @@ START_TEST(child_gets_an_open_gate_and_its_hook)
 
 	hooks = 0;
 	atomic_store(&over, false);
-	ck_assert_int_eq(fork_follow(hook), 0);
+	ck_assert_int_eq(fork_follow(adopt, begin), 0);
 	for (size_t i = 0; i < COUNT(threads); i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, hammer, NULL), 0);
 	for (int i = 0; i < 200; i++) {
@@ -59,7 +68,7 @@ START_TEST(child_gets_an_open_gate_and_its_hook)
 
 			gate_enter();
 			gate_leave();
-			_exit(hooks == 1 && kept == 0 && before_work == after_work ? 0 : 1);
+			_exit(hooks == 2 && !late && kept == 0 && before_work == after_work ? 0 : 1);
 		}
 		ck_assert_int_gt(pid, 0);
 		ck_assert_int_eq(waitpid(pid, &status, 0), pid);

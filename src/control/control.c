@@ -135,6 +135,7 @@ static void *run(void *unused)
 		return NULL;
 	}
 	sleep_begin(life_sleeper());
+	fork_follow_late();
 	gate_enter_last();
 	setting_start();
 	do
@@ -149,12 +150,18 @@ static void *run(void *unused)
 	return NULL;
 }
 
-static void start_thread(void)
+static bool start_thread(void)
 {
 	rights_note();
 	life_begin(run);
-	if (!life_is_active())
-		reset_here(); /* nobody will be asked to any more */
+	return life_is_active();
+}
+
+/* Where none can be started nobody will be asked to take back any more. */
+static void start_again(void)
+{
+	if (!start_thread())
+		reset_here();
 }
 
 /* Ends our thread; or with `for_good` orders it to end at least. */
@@ -169,7 +176,7 @@ static bool pause_thread(bool for_good)
 	life_lock();
 	paused = life_step_aside(for_good);
 	if (paused && !trimmer_wait() && life_step_back()) {
-		start_thread(); /* there is a second thread all the same */
+		start_again(); /* there is a second thread all the same */
 		paused = false;
 	}
 	life_unlock();
@@ -183,7 +190,7 @@ static void resume_thread(void)
 
 	life_lock();
 	if (life_step_back())
-		start_thread();
+		start_again();
 	life_unlock();
 	thread_unblock_signals(before);
 }
@@ -266,10 +273,8 @@ void control_own_rights_changed(bool unseen)
 }
 
 /* In the child, whose only thread this is. What the parent had injected is in our heap too. */
-static void restart_in_child(void)
+static void adopt_in_child(void)
 {
-	bool follow = life_is_wanted() && atomic_load(&fork_mode) == FORK_FOLLOW;
-
 	bulk_adopt(); /* before the connections, in which the jobs are */
 	server_forget();
 	stop_forget();
@@ -277,10 +282,17 @@ static void restart_in_child(void)
 	socket_begin(true);
 	log_forget();
 	lease_begin();
-	last_in_child();
 	life_in_process();
-	if (follow)
-		start_thread();
+}
+
+/* Without a thread nobody could take back what was adopted. */
+static void begin_in_child(bool usable)
+{
+	last_in_child();
+	if (atomic_load(&fork_mode) == FORK_OFF)
+		life_stays_away();
+	if (!life_is_wanted() || !start_thread())
+		reset_adopted(usable);
 }
 
 /* A program that is left alone pays for what is called here: fnmatch only where there is a pattern. */
@@ -330,8 +342,8 @@ void control_start(void)
 	last_begin();
 	lease_begin();
 	life_in_process();
-	if (fork_follow(restart_in_child) == 0)
-		start_thread();
+	if (fork_follow(adopt_in_child, begin_in_child) == 0)
+		start_again();
 	errno = saved;
 }
 

@@ -214,7 +214,6 @@ void life_in_process(void)
 	life.owner = kernel_pid();
 	life.start_ns = clock_ns();
 	life.aside = 0;
-	atomic_store(&life.wanted, false);
 	atomic_flag_clear(&life.lock);
 	atomic_store(&life.changes, 0);
 	atomic_store(&life.state, LIFE_NONE);

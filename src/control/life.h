@@ -74,7 +74,7 @@ bool life_looks(void);
 
 struct sleeper *life_sleeper(void);
 
-/* In the constructor and in a forked child: nothing lives yet. */
+/* In the constructor and in a forked child: nothing lives yet. Whether there is to be one stays. */
 void life_in_process(void);
 
 #endif

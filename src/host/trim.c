@@ -153,6 +153,17 @@ void trim_adopt(void)
 	cache_adopt();
 }
 
+/* glibc merges what is free in an arena when a large block is allocated there, and gives back its end when one is freed. A
+   thread cannot allocate in another's arena, but realloc keeps to the arena of the block. */
+#define GATHERING ((size_t)100 << 10)
+
+void *trim_gather(void *at)
+{
+	void *grown = way->prepare ? real.realloc(at, GATHERING) : NULL;
+
+	return grown ? grown : at;
+}
+
 void trim_free(void *at, size_t size)
 {
 	void *shrunk = size >= way->shrink_from ? real.realloc(at, SHRUNK) : NULL;

@@ -32,6 +32,10 @@ bool trim_renew(void);
 /* In a forked child: forgets what another thread had begun in these. */
 void trim_adopt(void);
 
+/* For one in many small blocks of another thread's arena that are all freed here, and for the last: before it is freed it
+   is grown, so that what is free around it is given back with it. Returns where the block is then. Any thread. */
+void *trim_gather(void *at);
+
 /* Frees a block of ours so that the allocator treats the host's later blocks as it would have without it: as glibc
    does not once a large one was freed. `size` is what was asked for. Allocates nothing. Any thread. */
 void trim_free(void *at, size_t size);

@@ -5,13 +5,20 @@
 #include <time.h>
 
 #include "base/kernel.h"
+#include "host/trim.h"
 #include "inject/budget.h"
 #include "inject/bulk.h"
+#include "inject/content.h"
 #include "inject/gate.h"
+#include "inject/hand.h"
 #include "inject/sched.h"
+#include "inject/unmap.h"
 
 static struct job job;
 static bool running, again;
+
+#define NO_HURRY_NS (UINT64_MAX / 2)
+#define GATHER_EVERY 1000
 
 static void begin(void);
 
@@ -65,6 +72,45 @@ void reset_here(void)
 			kernel_nanosleep(&moment, NULL); /* a thread of the host's has something in hand */
 		gate_enter();
 	}
+	gate_leave();
+}
+
+/* Mappings go at once, and of blocks what is no allocator's business. */
+static void give_back_pages(void)
+{
+	struct slice slice = slice_of(NO_HURRY_NS);
+	struct chunk_cursor at = { 0 };
+	struct chunk c;
+
+	while (chunk_prev(&hand_pool, &at, &c)) {
+		if (c.flags & CHUNK_MAPPED) {
+			chunk_take(&hand_pool, &at);
+			transit_release(&c, false);
+		} else {
+			content_purge(c.addr, 0, c.size);
+			chunk_mark(&at, c.flags & ~CHUNK_PATTERN);
+		}
+	}
+	unmap_kept(&slice);
+}
+
+void reset_adopted(bool usable)
+{
+	bool any = hand_pool.chunks != 0;
+	unsigned freed = 0;
+	struct chunk c;
+
+	gate_enter();
+	running = again = false;
+	give_back_pages();
+	while (usable && chunk_drain(&hand_pool, &c)) {
+		if (!(c.flags & CHUNK_MAPPED) && (++freed % GATHER_EVERY == 0 || hand_pool.chunks == 0))
+			c.addr = trim_gather(c.addr);
+		if (!transit_out_at_once(&c))
+			transit_release(&c, false);
+	}
+	if (usable && any && trim_has_heap())
+		trim_heap();
 	gate_leave();
 }
 

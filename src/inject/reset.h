@@ -16,6 +16,10 @@ bool reset_is_running(void);
    back. */
 void reset_here(void);
 
+/* In a forked child without a thread of ours: what it has adopted is given back. Where the allocator is not `usable` its
+   blocks stay, for mt_mem_free, but not their pages. */
+void reset_adopted(bool usable);
+
 /* After fork, in the child, once all jobs have been forgotten: one that was under way begins again. */
 void reset_adopt(void);
 
