@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 
-from harness import (BEHIND, LIB, MIB, PATIENCE_S, PIPES, TOP, Client, Place, Program, by_root, equal, fact,
+from harness import (BEHIND, BUILD, LIB, MIB, PATIENCE_S, PIPES, TOP, Client, Place, Program, by_root, equal, fact,
                      near, resident, run_facts, victim, wait_for, without_library)
 
 def quiet_output(env, directory, place=None):
@@ -445,6 +445,23 @@ NOT_TRIED_PATTERN = r"_.*|str\w+|stpcpy|mem(chr|cmp|cpy|move)|pthread_(attr|key|
 NUMBERS_NOT_TRIED = {"SYS_exit", "SYS_exit_group", "SYS_prctl", "SYS_seccomp", "SYS_setns", "SYS_unshare", "SYS_capset",
                      "SYS_setuid", "SYS_setgid", "SYS_setreuid", "SYS_setregid", "SYS_setresuid", "SYS_setresgid",
                      "SYS_setgroups", "SYS_setfsuid", "SYS_setfsgid", "SYS_landlock_restrict_self"}  # the host's
+
+
+@fact
+def a_host_whose_allocator_restores_signal_masks_is_not_ended():
+    """Our thread is woken by a signal, which such an allocator leaves unblocked."""
+    with Place() as place:
+        env = place.environment()
+        env["LD_PRELOAD"] += " " + os.path.join(BUILD, "tests", "plugin_masks.so")
+        with Program(["cat"], env=env, **PIPES) as host:
+            path = place.wait_socket(host.pid)
+            for _ in range(50):
+                with Client(path) as client, Client(path) as other:
+                    client.call("mt.mem_rnd_alloc", 1, 1000, "100k")
+                    other.call("mt.mem_alloc", "1m")
+                    equal(client.call("mt.reset"), MIB + (100 << 10))
+            host.tell("still here\n")
+            equal(host.finish(), ("still here\n", 0))
 
 
 @fact

@@ -29,6 +29,67 @@ enum { OWNER_THREAD = 0, SET_SIGNAL = 10, SET_OWNER = 15 };
 
 #define DNOTIFY_CODE 3 /* POLL_MSG */
 
+/* Whoever our thread calls in an allocator (libunwind behind heaptrack, say) may save and restore the signal mask by the C
+   library's functions, and those leave our signal unblocked: it would end the host. So it has a handler, which exec takes
+   away; what it has taken is looked after before the next sleep. The C library puts its own in its place at the first
+   pthread_cancel: that passes over all signals that are not sent by tgkill. */
+static atomic_bool came_awake;
+
+static void note_signal(int number)
+{
+	(void)number;
+	atomic_store_explicit(&came_awake, true, memory_order_relaxed);
+}
+
+/* The kernel's sigaction. On x86-64 it has no way back from a handler but the one it is given. */
+struct action {
+	void (*handler)(int number);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+#if defined(__x86_64__)
+#define RESTORER_FLAG 0x04000000ul
+void sleep_return_from_handler(void);
+__asm__(".text\n"
+	".hidden sleep_return_from_handler\n"
+	".globl sleep_return_from_handler\n"
+	".type sleep_return_from_handler, @function\n"
+	"sleep_return_from_handler:\n"
+	"	movl $15, %eax\n" /* rt_sigreturn */
+	"	syscall\n"
+	".size sleep_return_from_handler, . - sleep_return_from_handler\n");
+#else
+#define RESTORER_FLAG 0ul
+#define sleep_return_from_handler NULL
+#endif
+
+static void handle_signal(void)
+{
+	const struct action ours = { note_signal, SA_RESTART | RESTORER_FLAG, sleep_return_from_handler, ~UINT64_C(0) };
+	struct action now = { 0 };
+
+	if (kernel_syscall(SYS_rt_sigaction, WAKE_SIGNAL, NULL, &now, sizeof(now.mask)) == 0 && now.handler == SIG_DFL)
+		(void)kernel_syscall(SYS_rt_sigaction, WAKE_SIGNAL, &ours, NULL, sizeof(ours.mask));
+}
+
+static void block_signal(void)
+{
+	(void)kernel_syscall(SYS_rt_sigprocmask, SIG_BLOCK, &wake_set, NULL, sizeof(wake_set));
+}
+
+/* As sigqueue(3) does, for one thread: not by tgkill, which pthread_cancel uses. 0 or -1. */
+static int send_signal(pid_t tid)
+{
+	siginfo_t info;
+
+	memset(&info, 0, sizeof(info));
+	info.si_signo = WAKE_SIGNAL;
+	info.si_code = SI_QUEUE;
+	return (int)kernel_syscall(SYS_rt_tgsigqueueinfo, kernel_pid(), tid, WAKE_SIGNAL, &info);
+}
+
 /* True when the signal came; false at the end of the time, and when the process was stopped and goes on. */
 static bool wait_for_signal(struct sleeper *s, const struct timespec *time)
 {
@@ -61,7 +122,8 @@ void sleep_rest(struct sleeper *s, uint64_t until_ns)
 	struct timespec time;
 	uint64_t now;
 
-	(void)kernel_syscall(SYS_rt_sigprocmask, SIG_BLOCK, &wake_set, NULL, sizeof(wake_set));
+	handle_signal();
+	block_signal();
 	atomic_store(&s->tid, kernel_tid());
 	while (!atomic_load(&s->woken) && (now = clock_ns()) < until_ns) {
 		time = clock_until(until_ns, now);
@@ -109,7 +171,7 @@ void sleep_wake(struct sleeper *s)
 	tid = atomic_load(&s->tid); /* where it has none yet it looks before it sleeps */
 	if (timer < 0 || kernel_syscall(SYS_timer_settime, timer, TIMER_ABSTIME, &at_once, NULL) < 0) {
 		if (tid)
-			kernel_tgkill(kernel_pid(), tid, WAKE_SIGNAL);
+			(void)send_signal(tid);
 	}
 	errno = saved;
 }
@@ -226,7 +288,7 @@ static int look_by_select(struct sleeper *s)
 	FD_ZERO(&in);
 	FD_ZERO(&out);
 	for (unsigned i = 0; i < s->count; i++) {
-		int fd = s->polled[i].fd;
+		unsigned fd = (unsigned)s->polled[i].fd;
 
 		if (fd >= FD_SETSIZE)
 			continue;
@@ -234,16 +296,17 @@ static int look_by_select(struct sleeper *s)
 			FD_SET(fd, &in);
 		if (s->polled[i].events & POLLOUT)
 			FD_SET(fd, &out);
-		highest = fd > highest ? fd : highest;
+		highest = (int)fd > highest ? (int)fd : highest;
 	}
 	if (kernel_pselect(highest + 1, &in, &out, NULL, &now, NULL) < 0)
 		return -1;
 	for (unsigned i = 0; i < s->count; i++) {
 		struct pollfd *p = &s->polled[i];
+		unsigned fd = (unsigned)p->fd;
 
-		if (p->fd >= FD_SETSIZE)
+		if (fd >= FD_SETSIZE)
 			continue;
-		p->revents = (short)((FD_ISSET(p->fd, &in) ? POLLIN : 0) | (FD_ISSET(p->fd, &out) ? POLLOUT : 0) |
+		p->revents = (short)((FD_ISSET(fd, &in) ? POLLIN : 0) | (FD_ISSET(fd, &out) ? POLLOUT : 0) |
 				     (is_gone(p) ? POLLHUP : 0));
 		found += p->revents != 0;
 	}
@@ -266,18 +329,21 @@ bool sleep_look(struct sleeper *s)
 /* A signal to oneself is refused like everybody else's. */
 static bool queue_has_room(const struct sleeper *s)
 {
-	return kernel_tgkill(kernel_pid(), atomic_load(&s->tid), WAKE_SIGNAL) == 0;
+	return send_signal(atomic_load(&s->tid)) == 0;
 }
 
 static void fall_asleep(struct sleeper *s, uint64_t deadline_ns)
 {
-	bool ready = false, can_be_woken = arm_all(s, &ready);
+	bool ready = false, can_be_woken;
 	uint64_t now, until_ns = deadline_ns;
 	struct timespec time;
 
+	block_signal();
+	can_be_woken = arm_all(s, &ready);
 	drain(s);
 	can_be_woken &= queue_has_room(s);
 	drain(s); /* what was sent before is told by what follows */
+	s->noticed |= atomic_exchange(&came_awake, false);
 	atomic_store(&s->looks, !can_be_woken);
 	if (ready || sleep_look(s) || s->noticed || atomic_load(&s->woken))
 		return;

@@ -54,6 +54,8 @@ static int try_time_and_threads(void)
 	kernel_tgkill(kernel_pid(), kernel_tid(), 0);
 	kernel_syscall(SYS_set_robust_list, NULL, (size_t)0);
 	kernel_syscall(SYS_membarrier, 0 /* what it can do */, 0, 0);
+	kernel_syscall(SYS_rt_tgsigqueueinfo, 0, 0, 0, NULL);
+	kernel_syscall(SYS_rt_sigaction, ~0, NULL, NULL, KERNEL_SIGSET_BYTES);
 	kernel_syscall(SYS_timer_create, ~0, NULL, NULL);
 	kernel_syscall(SYS_timer_settime, ~0, 0, NULL, NULL);
 	kernel_syscall(SYS_timer_delete, ~0);
