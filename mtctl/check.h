@@ -39,9 +39,11 @@ struct subject {
 	const char *preload; /* its LD_PRELOAD, where that names the library; NULL */
 	char entry[PATH_MAX]; /* the library in it */
 	bool asked;          /* for this one, not for all */
-	bool has_thread, untouchable, unreadable;
+	pid_t thread;        /* the library's; 0: it has none */
+	bool untouchable;    /* to be asked could end it */
 	struct instances found;
 	struct link link;
+	int silence;      /* 0, or -errno: it did not answer */
 	struct json info; /* what it says of itself, while `link` is open */
 };
 
@@ -58,7 +60,13 @@ struct check {
 extern const struct check program_checks[]; /* check_program.c: would this file load it? */
 extern const struct check absent_checks[];  /* check_absent.c: why is it not in this process? */
 extern const struct check puzzle_checks[];  /* check_absent.c: where its program is not to blame */
-extern const struct check present_checks[]; /* check_present.c: it is there; does it work? */
+extern const struct check present_checks[]; /* check_present.c: it is there; is it at work? */
+extern const struct check still_checks[];   /* check_still.c: does nothing in the process move? */
+extern const struct check thread_checks[];  /* check_present.c: why may it have no thread of ours? */
+extern const struct check reach_checks[];   /* check_answer.c: can it be reached, and does it answer? */
+extern const struct check starved_checks[]; /* check_still.c: where something is lacking: does its thread get no turn? */
+extern const struct check limit_checks[];   /* check_limit.c: or is it limited? */
+extern const struct check lack_checks[];    /* check_answer.c: or is only known what is lacking? */
 extern const struct check answer_checks[];  /* check_answer.c: it works; wholly? */
 extern const struct check library_checks[]; /* check_machine.c: what all of them need */
 extern const struct check machine_checks[]; /* check_machine.c: what has been left behind */
@@ -73,6 +81,9 @@ int subject_process(struct subject *s, pid_t pid, bool *has_library);
 
 /* `path` as the process `pid` sees it; 0 is ourselves. */
 void subject_library(struct subject *s, pid_t pid, const char *path);
+
+/* What is lacking, for which a cause is looked for: a thread, a socket, an answer. NULL where all is there. */
+const char *subject_lack(const struct subject *s);
 void subject_free(struct subject *s);
 
 /* place_why.c. Appends why each directory for sockets that the process (or, with pid 0, a program of ours)

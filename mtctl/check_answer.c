@@ -4,15 +4,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "access_why.h"
 #include "base/clock.h"
+#include "bound.h"
 #include "call.h"
 #include "check.h"
 #include "filter.h"
+#include "inside.h"
 #include "place.h"
+#include "task.h"
 #include "users.h"
 
 #define ANSWER_NS (2 * NS_PER_S)
@@ -78,23 +82,19 @@ static enum level other_network(struct subject *s, struct buf *text)
 	return LEVEL_PROBLEM;
 }
 
-static enum level no_socket(struct subject *s, struct buf *text)
+static enum level lost(struct subject *s, struct buf *text)
 {
-	struct buf usable = { 0 };
+	char path[FIND_PATH_MAX];
+	struct stat st;
+	int rc;
 
-	if (s->untouchable || s->found.count)
+	if (s->untouchable || s->found.count || !bound_path(s->proc.pid, s->thread, path, sizeof(path)))
 		return LEVEL_NONE;
-	buf_str(text, "it has no socket: ");
-	place_explain(s, text, &usable);
-	if (usable.len)
-		buf_printf(text, "%.*s could be used, and is tried every 5 s", (int)usable.len, usable.data);
-	buf_free(&usable);
+	rc = inside_stat(s->proc.pid, path, &st);
+	if (rc == 0)
+		return LEVEL_NONE;
+	buf_printf(text, "its socket was %s, and that name is gone: %s", path, strerror(-rc));
 	return LEVEL_PROBLEM;
-}
-
-static enum level no_fixed_socket(struct subject *s, struct buf *text)
-{
-	return place_fixed(s) ? no_socket(s, text) : LEVEL_NONE;
 }
 
 static enum level abstract(struct subject *s, struct buf *text)
@@ -155,13 +155,14 @@ static enum level other_users(struct subject *s, struct buf *text)
 	return LEVEL_NOTE;
 }
 
-static enum level silent(struct subject *s, struct buf *text)
+static enum level ask(struct subject *s, struct buf *text)
 {
+	char message[512];
 	struct buf request = { 0 };
 	struct answer a;
 	int rc;
 
-	if (s->untouchable)
+	if (s->untouchable || !s->found.count)
 		return LEVEL_NONE;
 	call_simple(&request, "mt.info");
 	rc = link_open(&s->link, s->found.at[0].socket, &s->proc, (struct patience){ .total_ns = ANSWER_NS });
@@ -170,15 +171,59 @@ static enum level silent(struct subject *s, struct buf *text)
 	if (rc == 0)
 		rc = call_wait(&s->link, &a);
 	buf_free(&request);
+	if (rc && rc != -EPROTO) {
+		s->silence = rc;
+		return LEVEL_NONE; /* a cause of that is looked for first */
+	}
 	if (rc == 0 && !a.refused && json_kind(a.result) == 'o') {
 		s->info = a.result;
 		return LEVEL_NONE;
 	}
-	if (rc == -ETIMEDOUT)
-		buf_str(text, "it does not answer: nothing came within 2 s");
+	if (rc == 0 && a.refused && json_text(a.message, message, sizeof(message)) >= 0)
+		buf_printf(text, "it refuses to answer: %ld %s", a.code, message);
 	else
-		buf_printf(text, "it does not answer: %s",
-			   rc && rc != -EPROTO ? strerror(-rc) : "what listens is not the library");
+		buf_str(text, "it does not answer: what listens is not the library");
+	return LEVEL_PROBLEM;
+}
+
+static enum level no_thread(struct subject *s, struct buf *text)
+{
+	if (s->thread)
+		return LEVEL_NONE;
+	buf_printf(text, "%s: none could be started, or it has not come to that yet", subject_lack(s));
+	return LEVEL_PROBLEM;
+}
+
+static enum level no_socket(struct subject *s, struct buf *text)
+{
+	struct buf usable = { 0 };
+
+	if (!s->thread || s->found.count)
+		return LEVEL_NONE;
+	buf_printf(text, "%s: ", subject_lack(s));
+	place_explain(s, text, &usable);
+	if (usable.len)
+		buf_printf(text, "%.*s could be used, and is tried every 5 s", (int)usable.len, usable.data);
+	buf_free(&usable);
+	return LEVEL_PROBLEM;
+}
+
+static enum level no_fixed_socket(struct subject *s, struct buf *text)
+{
+	return place_fixed(s) ? no_socket(s, text) : LEVEL_NONE;
+}
+
+static enum level silent(struct subject *s, struct buf *text)
+{
+	struct task ours;
+
+	buf_printf(text, "%s: ", subject_lack(s));
+	if (s->silence == -ETIMEDOUT)
+		buf_str(text, "nothing came within 2 s");
+	else
+		buf_str(text, strerror(-s->silence));
+	if (task_read(s->proc.pid, s->thread, &ours))
+		buf_printf(text, "; its thread %s", ours.state == 'S' ? "sleeps" : "works");
 	return LEVEL_PROBLEM;
 }
 
@@ -251,13 +296,12 @@ static enum level contained(struct subject *s, struct buf *text)
 	return LEVEL_NOTE;
 }
 
-const struct check answer_checks[] = {
+const struct check reach_checks[] = {
 	{ "filter", filter, "mtctl -p PID mt.info asks it, at that risk", false, false },
 	{ "socket", has_socket, "", false, false },
 	{ "network", other_network, "nsenter -n -t PID mtctl -p PID …, or set MTPRELOAD_DIR to a directory "
 				    "that it can write", true, false },
-	{ "socket", no_fixed_socket, FIXED_REMEDY, true, false },
-	{ "socket", no_socket, "set MTPRELOAD_DIR to a directory that it can write", true, false },
+	{ "removed", lost, "it is bound again within 5 s where that can be done; leave the name alone", true, false },
 	{ "abstract", abstract, "set MTPRELOAD_DIR to a directory that it can write, for clients of other "
 				"network namespaces", false, false },
 	{ "rights", rights, "run mtctl as root, or start it without them", false, false },
@@ -266,7 +310,19 @@ const struct check answer_checks[] = {
 	{ "reach", unreachable, "run mtctl as its user, or as root; or end who has its name", true, false },
 	{ "namespace", contained, "", false, false },
 	{ "traced", traced, "", false, false },
-	{ "answer", silent, "see whether it is frozen, or starved of the processor", true, false },
+	{ "answer", ask, "end what listens there, and start it again", true, false },
+	{ 0 },
+};
+
+const struct check lack_checks[] = {
+	{ "thread", no_thread, "see its limits of threads and memory (ulimit -u -v -l, pids.max)", true, false },
+	{ "socket", no_fixed_socket, FIXED_REMEDY, true, false },
+	{ "socket", no_socket, "set MTPRELOAD_DIR to a directory that it can write", true, false },
+	{ "answer", silent, "mtctl -t SEC waits longer", true, false },
+	{ 0 },
+};
+
+const struct check answer_checks[] = {
 	{ "version", version, "start it again with the library of this mtctl", false, false },
 	{ "allocator", allocator, "build it without an allocator of its own; mt.mem_* and tests work all the "
 				  "same", false, false },

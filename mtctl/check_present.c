@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "check.h"
-#include "filter.h"
 #include "secure.h"
 
 #define FILES_MAX 8
@@ -85,7 +84,7 @@ static enum level replaced(struct subject *s, struct buf *text)
 
 static enum level runs(struct subject *s, struct buf *text)
 {
-	if (!s->has_thread)
+	if (!s->thread)
 		return LEVEL_NONE;
 	buf_str(text, "its thread runs");
 	return LEVEL_OK;
@@ -93,7 +92,7 @@ static enum level runs(struct subject *s, struct buf *text)
 
 static enum level secure(struct subject *s, struct buf *text)
 {
-	if (s->has_thread || !secure_is(s))
+	if (s->thread || !secure_is(s))
 		return LEVEL_NONE;
 	buf_str(text, "it runs with more rights than its caller had (setuid, setgid or file capabilities): the "
 		      "library does nothing there");
@@ -124,7 +123,7 @@ static enum level only(struct subject *s, struct buf *text)
 {
 	const char *patterns = proc_env(&s->environment, "MTPRELOAD_ONLY");
 
-	if (s->has_thread || !patterns || is_chosen(s, patterns))
+	if (s->thread || !patterns || is_chosen(s, patterns))
 		return LEVEL_NONE;
 	buf_printf(text, "MTPRELOAD_ONLY=%s leaves programs of its name out", patterns);
 	return s->asked ? LEVEL_PROBLEM : LEVEL_NOTE;
@@ -137,95 +136,25 @@ static enum level forked(struct subject *s, struct buf *text)
 	bool is_child = proc_has_library(s->proc.parent, &scratch) == 1;
 
 	buf_free(&scratch);
-	if (s->has_thread || !follow || strcmp(follow, "off") != 0 || !is_child)
+	if (s->thread || !follow || strcmp(follow, "off") != 0 || !is_child)
 		return LEVEL_NONE;
 	buf_printf(text, "it was forked by %d, and MTPRELOAD_FORK=off keeps the library out of children",
 		   (int)s->proc.parent);
 	return s->asked ? LEVEL_PROBLEM : LEVEL_NOTE;
 }
 
-struct census {
-	uid_t uid;
-	long tasks;
-	struct buf status;
-};
-
-static void count_tasks(void *context, pid_t pid)
-{
-	struct census *c = context;
-
-	if (proc_file(pid, "status", &c->status) == 0 &&
-	    (uid_t)proc_field(c->status.data, "\nUid:\t", false) == c->uid)
-		c->tasks += proc_field(c->status.data, "\nThreads:\t", false);
-}
-
-static enum level limited(struct subject *s, struct buf *text)
-{
-	struct census c = { .uid = (uid_t)proc_field(s->status.data, "\nUid:\t", false) };
-	struct buf limits = { 0 };
-	const char *at;
-	long most = -1;
-
-	if (s->has_thread || c.uid == 0)
-		return LEVEL_NONE;
-	if (proc_file(s->proc.pid, "limits", &limits) == 0 &&
-	    (at = strstr(limits.data, "Max processes ")) && !strstr(at, "Max processes    unlimited"))
-		most = strtol(at + strlen("Max processes "), NULL, 10);
-	buf_free(&limits);
-	if (most <= 0)
-		return LEVEL_NONE;
-	proc_each(count_tasks, &c);
-	buf_free(&c.status);
-	if (c.tasks < most)
-		return LEVEL_NONE;
-	buf_printf(text, "uid %u has %ld processes and threads, and may have %ld (ulimit -u): there was no room "
-			 "for the library's",
-		   (unsigned)c.uid, c.tasks, most);
-	return LEVEL_PROBLEM;
-}
-
-static enum level refused(struct subject *s, struct buf *text)
-{
-	if (s->has_thread || !filter_count(&s->status))
-		return LEVEL_NONE;
-	buf_str(text, "it has no thread of the library, but a seccomp filter: a program that installs one itself is left "
-		      "alone from then on; one that was there before it may kill for what the library calls (a process of its "
-		      "own has tried), or refuse threads, or a table of descriptors for one (close_range, unshare)");
-	return LEVEL_PROBLEM;
-}
-
-static enum level no_thread(struct subject *s, struct buf *text)
-{
-	if (s->has_thread)
-		return LEVEL_NONE;
-	buf_str(text, "it has no thread of the library: none could be started, or it has not come to that yet");
-	return LEVEL_PROBLEM;
-}
-
-static enum level stopped(struct subject *s, struct buf *text)
-{
-	const char *state = strstr(s->status.data, "\nState:\t");
-
-	if (!state || !strchr("Tt", state[8]))
-		return LEVEL_NONE;
-	buf_printf(text, "it is stopped%s: nothing in it answers", state[8] == 't' ? " by its tracer" : "");
-	return LEVEL_PROBLEM;
-}
-
 const struct check present_checks[] = {
 	{ "library", mapped, "", false, false },
 	{ "copies", copies, "name one of them in LD_PRELOAD", false, false },
 	{ "replaced", replaced, "start it again for the newer one", false, false },
-	{ "stopped", stopped, "kill -CONT PID, or let its debugger go on", true, false },
+	{ 0 },
+};
+
+const struct check thread_checks[] = {
 	{ "thread", runs, "", false, false },
 	{ "secure", secure, "start it as the user whose rights it takes, or a copy without the bits", true,
 	  false },
 	{ "only", only, "mtctl run --only with a pattern that fits it", true, false },
 	{ "fork", forked, "MTPRELOAD_FORK=follow", true, false },
-	{ "limit", limited, "raise its limit of processes (ulimit -u, LimitNPROC=), and start it again", true,
-	  false },
-	{ "seccomp", refused, "start it without the filter, or let one that was there before it allow sockets, signals, clone3 and close_range", true,
-	  false },
-	{ "thread", no_thread, "see its limits of threads and memory (ulimit -u -v, pids.max)", true, false },
 	{ 0 },
 };

@@ -96,7 +96,7 @@ static int gather(struct subject *s, pid_t pid, bool *has_library)
 
 	for (;;) {
 		rc = subject_process(s, pid, has_library);
-		if (rc < 0 || (!*has_library && !s->preload) || (*has_library && s->has_thread) ||
+		if (rc < 0 || (!*has_library && !s->preload) || (*has_library && s->thread) ||
 		    age_ns(pid) > YOUNG_NS)
 			return rc;
 		subject_free(s);
@@ -105,11 +105,22 @@ static int gather(struct subject *s, pid_t pid, bool *has_library)
 	}
 }
 
+/* Why there is something lacking is told first; only where that cannot be seen, what it is. */
+static void look_at_thread(struct report *r, struct subject *s)
+{
+	if (!report_checks(r, present_checks, s) || !report_checks(r, still_checks, s) ||
+	    !report_checks(r, thread_checks, s) || (s->thread && !report_checks(r, reach_checks, s)))
+		return;
+	if (!subject_lack(s))
+		report_checks(r, answer_checks, s);
+	else if (report_checks(r, starved_checks, s) && report_checks(r, limit_checks, s))
+		report_checks(r, lack_checks, s);
+}
+
 static void look_into(struct report *r, struct subject *s, bool has_library)
 {
 	if (has_library) {
-		if (report_checks(r, present_checks, s))
-			report_checks(r, answer_checks, s);
+		look_at_thread(r, s);
 		return;
 	}
 	assume_library(s);

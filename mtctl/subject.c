@@ -150,13 +150,24 @@ int subject_process(struct subject *s, pid_t pid, bool *has_library)
 	if (rc < 0)
 		return rc == -ENOENT || rc == -ESRCH ? -ESRCH : -EACCES;
 	*has_library = rc == 1;
-	s->has_thread = proc_our_thread(pid, NULL) != 0;
+	s->thread = proc_our_thread(pid, NULL);
 	if (proc_file(pid, "environ", &s->environment) == 0)
 		read_preload(s);
 	read_program(s);
 	if (*s->entry == '/')
 		subject_library(s, pid, s->entry);
 	return 0;
+}
+
+const char *subject_lack(const struct subject *s)
+{
+	if (!s->thread)
+		return "it has no thread of the library";
+	if (s->untouchable)
+		return NULL;
+	if (!s->found.count)
+		return "it has no socket";
+	return s->silence ? "it does not answer" : NULL;
 }
 
 void subject_free(struct subject *s)
