@@ -42,6 +42,8 @@ static void keep_a_name(pthread_barrier_t *together, int peer)
 	struct name name;
 	int fd;
 
+	/* Processes that do not share it: its lock is one for all who do. */
+	dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	for (int round = 0; round < ROUNDS; round++) {
 		pthread_barrier_wait(together);
 		fd = name_publish(&name, directory, dir_fd, nth_of_the_pid);
@@ -65,7 +67,6 @@ START_TEST(processes_of_one_pid_keep_a_name_each)
 	int status;
 
 	unit_directory(directory);
-	dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	pthread_barrierattr_init(&shared);
 	pthread_barrierattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
 	pthread_barrier_init(together, &shared, PEERS);
@@ -83,7 +84,6 @@ START_TEST(processes_of_one_pid_keep_a_name_each)
 				kill(pids[k], SIGKILL);
 		ck_assert_int_eq(status, 0);
 	}
-	close(dir_fd);
 	unit_remove(directory);
 	munmap(together, sizeof(*together));
 }

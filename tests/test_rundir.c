@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -270,6 +271,27 @@ START_TEST(only_the_name_of_a_dead_socket_is_removed)
 }
 END_TEST
 
+START_TEST(names_are_left_alone_while_somebody_else_removes_some)
+{
+	char top[UNIT_PATH_MAX];
+	int dir_fd, other;
+
+	unit_directory(top);
+	dir_fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	other = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	close(make_socket(top, dir_fd, "dead"));
+	ck_assert_int_eq(flock(other, LOCK_EX), 0);
+	ck_assert(!rundir_remove_dead(top, dir_fd, "dead"));
+	ck_assert(exists(dir_fd, "dead"));
+	ck_assert_int_eq(flock(other, LOCK_UN), 0);
+	ck_assert(rundir_remove_dead(top, dir_fd, "dead"));
+	ck_assert_int_eq(flock(other, LOCK_EX | LOCK_NB), 0); /* it is given back */
+	close(other);
+	close(dir_fd);
+	unit_remove(top);
+}
+END_TEST
+
 /* For a process whose ids differ. */
 START_TEST(directory_of_root_is_nobody_elses)
 {
@@ -382,6 +404,6 @@ UNIT_SUITE(rundir, names_give_their_pid_back, other_names_are_not_ours,
 	   directory_is_made_closed_and_only_where_allowed,
 	   strict_directory_has_to_be_ours_closed_and_no_link,
 	   prune_removes_what_is_dead_and_keeps_what_lives, move_never_replaces,
-	   only_the_name_of_a_dead_socket_is_removed, directory_of_root_is_nobody_elses,
+	   only_the_name_of_a_dead_socket_is_removed, names_are_left_alone_while_somebody_else_removes_some, directory_of_root_is_nobody_elses,
 	   every_socket_name_is_visited_until_told_to_stop, long_path_is_reached_through_proc,
 	   address_holds_107_bytes_of_path)

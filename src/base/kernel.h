@@ -298,6 +298,11 @@ static inline int kernel_mkdir(const char *path, mode_t mode)
 	return (int)kernel_syscall(SYS_mkdirat, AT_FDCWD, path, mode);
 }
 
+static inline int kernel_flock(int fd, int operation)
+{
+	return (int)kernel_syscall(SYS_flock, fd, operation);
+}
+
 static inline int kernel_renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
 {
 	return (int)kernel_syscall(SYS_renameat2, from_fd, from, to_fd, to, flags);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -194,32 +195,21 @@ static bool look_at(int dir_fd, const char *name, struct stat *st)
 	return kernel_fstatat(dir_fd, name, st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static bool are_same(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
-/* The name is moved out of the way first, to one that nobody else chooses, since between the look and an unlink
-   another process may have got it. */
+/* Whoever removes names holds the directory's lock: one that has found a dead socket's name would else remove what another
+   has put in its place meanwhile. A name that nobody may remove just now stays, and is in nobody's way for that. */
 bool rundir_remove_dead(const char *dir, int dir_fd, const char *name)
 {
-	char away[RUNDIR_NAME_MAX + 1] = ".";
-	struct stat dead, moved;
-	uint32_t any = 0;
+	struct stat st;
+	bool removed;
 
-	if (!look_at(dir_fd, name, &dead))
-		return errno == ENOENT;
-	if (!S_ISSOCK(dead.st_mode) || !refuses(dir, dir_fd, name))
+	if (kernel_flock(dir_fd, LOCK_EX | LOCK_NB) < 0)
 		return false;
-	(void)kernel_getrandom(&any, sizeof(any), 0); /* it does not fail for so few */
-	rundir_name(kernel_pid(), any, away + 1);
-	if (kernel_renameat2(dir_fd, name, dir_fd, away, 0) < 0)
-		return false;
-	if (look_at(dir_fd, away, &moved) && !are_same(&dead, &moved)) {
-		rundir_move(dir_fd, away, name); /* whoever has the name by now, it is a living one */
-		return false;
-	}
-	return kernel_unlinkat(dir_fd, away, 0) == 0;
+	if (!look_at(dir_fd, name, &st))
+		removed = errno == ENOENT;
+	else
+		removed = S_ISSOCK(st.st_mode) && refuses(dir, dir_fd, name) && kernel_unlinkat(dir_fd, name, 0) == 0;
+	kernel_flock(dir_fd, LOCK_UN); /* a child that was forked meanwhile has the descriptor too */
+	return removed;
 }
 
 bool rundir_remove_stale(const char *dir, int dir_fd, const char *name, pid_t pid)

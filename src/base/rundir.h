@@ -58,8 +58,8 @@ void rundir_each(int dir_fd, bool (*each)(void *context, const char *name, pid_t
 /* Gives a file another name, which nobody may have: 0, -EEXIST where somebody has it, or -errno. It never replaces. */
 int rundir_move(int dir_fd, const char *from, const char *to);
 
-/* Removes a socket's name if it refuses connections. Who gets that name meanwhile keeps it. False: it is in use, or no
-   socket's. */
+/* Removes a socket's name if it refuses connections, under the directory's lock, which is `dir_fd`'s own: whoever shares the
+   open directory shares the lock. False: it is in use, or no socket's, or somebody else is removing names. */
 bool rundir_remove_dead(const char *dir, int dir_fd, const char *name);
 
 /* The same for a name whose process is gone. Its pid must be unknown here *and* its socket refuse connections: a

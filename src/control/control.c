@@ -117,8 +117,8 @@ static void serve(uint64_t bind_ns)
 		next_ns = earlier(next_ns, earlier(job_next_ns(), sched_next_ns()));
 		told = wait_for_more(next_ns);
 	}
+	socket_withdraw(); /* before the listener closes: a dead socket's name may be another's at once */
 	server_stop();
-	socket_withdraw();
 	stop_end();
 }
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -100,7 +101,7 @@ static int try_files(void)
 	       kernel_fstatat(-1, "", &st, AT_SYMLINK_NOFOLLOW) + (int)kernel_readlink("", &byte, 1) +
 	       kernel_mkdir("", 0700) + kernel_rmdir("") + kernel_unlink("") + kernel_unlinkat(-1, "", 0) +
 	       kernel_renameat2(-1, "", -1, "", 0) + kernel_linkat(-1, "", -1, "", 0) +
-	       kernel_fchmod(-1, 0600) + kernel_fchmodat(-1, "", 0600);
+	       kernel_flock(-1, LOCK_EX | LOCK_NB) + kernel_fchmod(-1, 0600) + kernel_fchmodat(-1, "", 0600);
 }
 
 static int try_sockets(void)
