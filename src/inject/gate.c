@@ -146,12 +146,14 @@ void gate_let_pass(void)
 
 void gate_reset(void)
 {
+	if (gate_is_inside)
+		gate_leave();
 	pthread_mutex_init(&gate.turn, NULL);
 	pthread_mutex_init(&gate.inside, NULL);
 	atomic_store(&gate.waiting, 0);
 	atomic_store(&gate_passage.calls, 0);
 	atomic_store(&gate_passage.passing, 0);
-	gate_is_inside = has_passed = false;
+	has_passed = false;
 }
 
 struct slice slice_of(uint64_t ns)
