@@ -375,7 +375,7 @@ START_TEST(limit_is_reached_exactly_and_held_to_the_end)
 		ck_assert_uint_eq(test_held_bytes(&t), 0);
 		ck_assert_uint_eq(t.stats.bytes, cases[i].limit);
 		ck_assert_uint_eq(budget_used(), 0);
-		real = allocator;
+		free_held(&t);
 	}
 }
 END_TEST
@@ -552,11 +552,12 @@ START_TEST(chunk_beyond_the_clock_is_never_due)
 		start(&t, &plan);
 		ck_assert(t.ending);
 		ck_assert_uint_eq(t.due_ns, START + MS(1000));
+		free_held(&t);
 		plan.time_ms = TEST_NO_END;
 		start(&t, &plan);
 		ck_assert(!t.ending);
 		ck_assert_uint_eq(t.due_ns, CLOCK_NEVER - 1);
-		real = allocator;
+		free_held(&t);
 	}
 }
 END_TEST
