@@ -105,7 +105,8 @@ static void *probe_malloc(size_t size)
 	return next.malloc(size);
 }
 
-/* What everybody finds may lie before us and still lead here: a wrapper does, an allocator does not. */
+/* Only a call tells. A wrapper before us leads here and an allocator does not; valgrind turns even calls to our own
+   functions away. */
 static bool leads_here(const struct heap *found)
 {
 	__atomic_store_n(&dispatch.malloc, probe_malloc, __ATOMIC_RELEASE);
@@ -114,11 +115,15 @@ static bool leads_here(const struct heap *found)
 	return atomic_load(&probe_arrived);
 }
 
-/* The family that the program would find without us. */
-static void find_others(struct heap *found, unsigned our_place)
+/* The family that the program finds: ours where it comes first, else what it would find without us. */
+static void find(struct heap *found)
 {
+	unsigned our_place = object_our_place();
 	struct object o;
 
+	object_first("malloc", OBJECT_NO_PLACE, &o);
+	if (o.place == our_place)
+		our_place = OBJECT_NO_PLACE;
 #define FAMILY(traits, give, result, name, parameters, arguments) \
 	point_at(&found->name, object_first(#name, our_place, &o));
 #include "host/family.def"
@@ -150,16 +155,11 @@ void real_begin(void)
 
 static void settle(void)
 {
-	int saved = errno;
-	unsigned our_place = object_our_place();
 	struct heap found = next; /* for what is to be found nowhere else */
-	struct object with_malloc;
+	int saved = errno;
 
-	object_first("malloc", OBJECT_NO_PLACE, &with_malloc);
-	if (with_malloc.place != our_place) {
-		find_others(&found, our_place);
-		in_path = leads_here(&found);
-	}
+	find(&found);
+	in_path = leads_here(&found);
 	real = in_path ? next : found;
 	check_usable_size(&real);
 	remember_allocator();
