@@ -85,6 +85,9 @@ static void *wait_once(void *unused)
 	return unused;
 }
 
+/* Of rt_sigtimedwait on the machine that qemu-user runs on: the kernel tells this one, there. */
+#define UNDER_QEMU_USER 128
+
 /* Is the thread in the system call that it sleeps in? */
 static void wait_asleep(void)
 {
@@ -94,7 +97,7 @@ static void wait_asleep(void)
 	while (sem_wait(&asleep))
 		continue;
 	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", (int)atomic_load(&sleeper.tid));
-	while (number != SYS_rt_sigtimedwait) {
+	while (number != SYS_rt_sigtimedwait && number != UNDER_QEMU_USER) {
 		FILE *f = fopen(path, "r");
 
 		number = f && fgets(state, sizeof(state), f) ? strtol(state, NULL, 10) : -1;
