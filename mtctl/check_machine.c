@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "effort.h"
 #include "inside.h"
 #include "library.h"
 #include "place.h"
@@ -80,8 +81,9 @@ static enum level stale(struct subject *s, struct buf *text)
 	int removed;
 
 	(void)s;
-	shun_find(&shunned, 0);
-	removed = prune_dirs(&shunned);
+	effort_begin(EFFORT_SHUN_NS + EFFORT_PRUNE_NS);
+	removed = shun_find(&shunned, 0) ? prune_dirs(&shunned) : 0;
+	effort_end();
 	find_free(&shunned);
 	if (!removed)
 		return LEVEL_NONE;
@@ -104,6 +106,8 @@ static bool try_name(void *context, const char *name, pid_t pid)
 	struct dialled d;
 	int rc;
 
+	if (effort_is_over(n->dir))
+		return false;
 	if (n->text->failed || *name == '.' || proc_has_library(pid, &n->scratch) == 1)
 		return true;
 	snprintf(path, sizeof(path), "%s/%s", n->dir, name);
@@ -136,8 +140,10 @@ static enum level unreachable(struct subject *s, struct buf *text)
 	struct names n = { .text = text };
 
 	(void)s;
-	shun_find(&n.shunned, 0);
-	place_each_dir(try_dir, &n);
+	effort_begin(EFFORT_SHUN_NS + EFFORT_NAMES_NS);
+	if (shun_find(&n.shunned, 0))
+		place_each_dir(try_dir, &n);
+	effort_end();
 	find_free(&n.shunned);
 	buf_free(&n.scratch);
 	return text->len ? LEVEL_NOTE : LEVEL_NONE;

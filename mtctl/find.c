@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "effort.h"
+#include "filter.h"
 #include "place.h"
 #include "shun.h"
 #include "verify.h"
@@ -19,6 +21,7 @@ struct finder {
 	pid_t only_inner; /* its pid in names */
 	struct proc p;    /* the process that is being looked into */
 	struct buf scratch;
+	bool all_shunned; /* else whoever is to be asked is looked at right before */
 	const char *dir;
 	int dir_fd;
 };
@@ -133,6 +136,8 @@ static bool try_entry(void *context, const char *name, pid_t pid)
 	char path[FIND_PATH_MAX];
 	struct instance *shunned;
 
+	if (effort_is_over(f->dir))
+		return false;
 	if (*name == '.' || (f->only && pid != f->only_inner && pid != f->only))
 		return true;
 	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
@@ -181,7 +186,8 @@ static void search_process(void *context, pid_t pid)
 	struct finder *f = context;
 	struct instance *known = by_pid(f->found, pid);
 
-	if ((known && worth(known) > 1) || pid == getpid() || by_pid(&f->shunned, pid))
+	if ((known && worth(known) > 1) || pid == getpid() || by_pid(&f->shunned, pid) ||
+	    (!f->all_shunned && pid != f->only && filter_may_kill(pid)))
 		return;
 	if (proc_has_library(pid, &f->scratch) == 1 && proc_read(pid, &f->p))
 		place_each_socket(&f->p, try_place, f);
@@ -210,12 +216,18 @@ void find_instances(struct instances *found, pid_t pid)
 		proc_read(pid, &f.p);
 		f.only_inner = f.p.inner;
 	}
-	shun_find(&f.shunned, pid);
-	place_each_dir(search_dir, &f);
+	effort_begin(EFFORT_SHUN_NS);
+	f.all_shunned = shun_find(&f.shunned, pid);
+	effort_begin(EFFORT_NAMES_NS);
+	/* A name does not tell for certain whom it would be to ask. */
+	if (f.all_shunned)
+		place_each_dir(search_dir, &f);
+	effort_begin(EFFORT_PROCESSES_NS);
 	if (pid)
 		search_process(&f, pid);
 	else
-		proc_each(search_process, &f);
+		found->unfinished = !proc_each(search_process, &f);
+	effort_end();
 	add_shunned(&f);
 	buf_free(&f.scratch);
 	if (found->count)

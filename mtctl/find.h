@@ -35,6 +35,7 @@ bool find_is_shunned(const struct instance *i, const void *unused);
 struct instances {
 	struct instance *at;
 	size_t count, room;
+	bool unfinished; /* there are too many processes to look at each (effort.h) */
 };
 
 /* Looks through the directories of sockets, then through the processes that have the library

@@ -11,11 +11,15 @@
 #include "ask.h"
 #include "base/clock.h"
 #include "call.h"
+#include "effort.h"
 #include "layout.h"
 #include "out.h"
 #include "prune.h"
 #include "shun.h"
 #include "target.h"
+
+/* When the search has taken as long as it may (effort.h), or its machine is busy. */
+#define ASK_LEAST_NS (400 * NS_PER_MS)
 
 #define COLUMNS 8
 #define CELL_MAX FIND_PATH_MAX
@@ -194,12 +198,13 @@ static void show_json(const struct row *rows, size_t count)
 
 static int show(const struct options *o, const struct instances *found, uint64_t deadline_ns)
 {
+	uint64_t least_ns = clock_ns() + ASK_LEAST_NS;
 	struct row *rows = calloc(found->count + 1, sizeof(*rows));
 	int status = CTL_DONE;
 
 	for (size_t i = 0; rows && i < found->count; i++)
 		rows[i].at = &found->at[i];
-	if (rows && ask(rows, found->count, deadline_ns))
+	if (rows && ask(rows, found->count, deadline_ns > least_ns ? deadline_ns : least_ns))
 		(o->json ? show_json : show_table)(rows, found->count);
 	else
 		status = out_error(CTL_UNREACHABLE, "memory ran out");
@@ -211,17 +216,27 @@ int ls_run(const struct options *o, int count, char **words)
 {
 	struct instances found = { 0 }, shunned = { 0 };
 	uint64_t deadline_ns = clock_ns() + LS_NS;
+	bool all_shunned;
 	int status;
 
 	if (count > 1)
 		return out_error(CTL_USAGE, "'%s' is too much: ls takes -p, -n or -s", words[1]);
-	shun_find(&shunned, 0);
-	prune_dirs(&shunned);
+	effort_begin(EFFORT_SHUN_NS);
+	all_shunned = shun_find(&shunned, 0);
+	effort_begin(EFFORT_PRUNE_NS);
+	if (all_shunned)
+		prune_dirs(&shunned);
 	status = target_list(o, &found);
 	if (status == CTL_DONE) {
-		prune_beside(&found, &shunned);
+		effort_begin(EFFORT_PRUNE_NS);
+		if (all_shunned)
+			prune_beside(&found, &shunned);
+		effort_end();
 		status = show(o, &found, deadline_ns);
 	}
+	if (status == CTL_DONE && effort_left_at())
+		out_note("not everything was looked at, since %s has too much in it (-p PID finds one process all the same)",
+			 effort_left_at());
 	find_free(&found);
 	find_free(&shunned);
 	return status;

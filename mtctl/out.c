@@ -139,6 +139,17 @@ int out_error(int status, const char *format, ...)
 	return status;
 }
 
+void out_note(const char *format, ...)
+{
+	char message[ERROR_MAX];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(message, sizeof(message), format, ap);
+	va_end(ap);
+	error_line("mtctl: ", message);
+}
+
 int out_finish(int status)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout) && !lost)

@@ -24,6 +24,9 @@ int out_refusal(long code, const char *message);
 /* mtctl's own error, one line. Returns `status`. */
 int out_error(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* A line for people, to stderr, beside a result that is right as far as it goes. */
+void out_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Text that is finished already. */
 void out_text(const struct buf *text);
 

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "effort.h"
 #include "find.h"
 #include "inside.h"
 #include "users.h"
@@ -44,7 +45,7 @@ static void visit_tmp(dir_visitor *each, void *context)
 
 	if (!tmp)
 		return;
-	while ((entry = readdir(tmp))) {
+	while ((entry = readdir(tmp)) && !effort_is_over(TMP)) {
 		struct rundir dir = { .strict = true };
 
 		if (strncmp(entry->d_name, TMP_PREFIX, strlen(TMP_PREFIX)) != 0 ||
@@ -145,6 +146,8 @@ static bool offer_entry(void *context, const char *name, pid_t pid)
 	struct listing *l = context;
 	char path[FIND_PATH_MAX];
 
+	if (effort_is_over("/proc"))
+		return false;
 	if (*name == '.' || pid != l->search->p->inner)
 		return true;
 	snprintf(path, sizeof(path), "%.*s/%s", l->length, l->dir, name);
@@ -170,7 +173,7 @@ static bool offer_bound(const struct search *s, struct buf *list)
 {
 	char path[FIND_PATH_MAX], *rest = list->data, *line, *bound, *base;
 
-	while ((line = strsep(&rest, "\n"))) {
+	while ((line = strsep(&rest, "\n")) && !effort_is_over("/proc")) {
 		struct listing l = { .search = s };
 		int fd;
 

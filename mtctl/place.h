@@ -10,7 +10,8 @@
 #include "proc.h"
 
 /* Calls `each` with every directory that exists: those of our own environment, and for root those
-   of all users in /tmp. A directory in /tmp that others could have made is left out. */
+   of all users in /tmp. A directory in /tmp that others could have made is left out. Here and
+   below a search that takes too long is left (effort.h). */
 void place_each_dir(void (*each)(void *context, const char *dir, int dir_fd), void *context);
 
 /* Calls `each` with every path at which the process's socket may be, as we reach it, until it

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "effort.h"
 #include "library.h"
 
 #define READ_BYTES ((size_t)16 << 10)
@@ -231,18 +232,23 @@ pid_t proc_our_thread(pid_t pid, long *filters)
 	return s.found;
 }
 
-void proc_each(void (*each)(void *context, pid_t pid), void *context)
+bool proc_each(void (*each)(void *context, pid_t pid), void *context)
 {
 	DIR *dir = opendir("/proc");
 	struct dirent *entry;
+	bool all = true;
 
 	if (!dir)
-		return;
+		return true;
 	while ((entry = readdir(dir))) {
 		long pid = strtol(entry->d_name, NULL, 10);
 
+		all = pid <= 0 || !effort_is_over("/proc");
+		if (!all)
+			break;
 		if (pid > 0)
 			each(context, (pid_t)pid);
 	}
 	closedir(dir);
+	return all;
 }

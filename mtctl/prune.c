@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "effort.h"
 #include "place.h"
 #include "shun.h"
 
@@ -22,6 +23,8 @@ static bool prune_name(void *context, const char *name, pid_t pid)
 {
 	struct pruner *p = context;
 
+	if (effort_is_over(p->dir))
+		return false;
 	if (!shun_of(p->shunned, "", pid) && rundir_remove_stale(p->dir, p->dir_fd, name, pid))
 		p->removed++;
 	return true;

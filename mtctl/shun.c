@@ -38,11 +38,11 @@ static void look(void *context, pid_t pid)
 		*kept = new;
 }
 
-void shun_find(struct instances *shunned, pid_t except)
+bool shun_find(struct instances *shunned, pid_t except)
 {
 	struct seeker s = { shunned, except };
 
-	proc_each(look, &s);
+	return proc_each(look, &s);
 }
 
 struct instance *shun_of(const struct instances *shunned, const char *path, pid_t number)

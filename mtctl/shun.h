@@ -6,8 +6,9 @@
 
 #include "find.h"
 
-/* Appends all but `except`, with their sockets as far as those can be told without asking. */
-void shun_find(struct instances *shunned, pid_t except);
+/* Appends all but `except`, with their sockets as far as those can be told without asking. False: there may be more,
+   since there are too many processes (effort.h). */
+bool shun_find(struct instances *shunned, pid_t except);
 
 /* The one whose socket this may be: by its path, or by the pid in its name (0: it has none); NULL. */
 struct instance *shun_of(const struct instances *shunned, const char *path, pid_t number);

@@ -275,6 +275,12 @@ int target_choose(const struct options *o, struct instances *chosen)
 		find_instances(chosen, 0);
 	if (status != CTL_DONE)
 		return status;
+	if (chosen->unfinished && !o->all)
+		return out_error(CTL_UNREACHABLE,
+				 "there are too many processes to look at each of them, and the others may be meant too (choose "
+				 "with -p PID)");
+	if (chosen->unfinished)
+		out_note("there are too many processes to look at each of them: some may have been left out");
 	if (!any(chosen, is_candidate, NULL))
 		return refuse_none(chosen, o);
 	find_keep(chosen, is_candidate, NULL);

@@ -357,6 +357,28 @@ def a_link_to_a_socket_of_root_s_is_not_followed():
         equal(came, [])
 
 
+HUNDRED_THOUSAND = """
+listen("s")
+for i in range(100_000):
+    os.link("s", name(2_000_000_000 + i))
+"""
+
+
+@as_root
+def a_hundred_thousand_names_hide_nobody_and_are_not_all_asked():
+    with Place() as place, host(place) as program:
+        path = path_of(place, program)
+        with Lures(program.pid, HUNDRED_THOUSAND):
+            for env in (here(place), clean()):
+                done = run("ls", "-j", env=env)
+                equal([(i["socket"], "held" in i) for i in json.loads(done.out) if i["pid"] == program.pid], [(path, True)])
+                equal((done.status, done.err), (0, f"mtctl: not everything was looked at, since {LURES} has too much in it "
+                                                   "(-p PID finds one process all the same)\n"))
+                equal(run("mt.mem_used", env=env).all(), (0, "0\n", ""))
+                equal(run("-p", str(program.pid), "mt.mem_used", env=env).all(), (0, "0\n", ""))
+                equal(run("doctor", str(program.pid), env=env).status, 0)
+
+
 MANY = """
 reading, writing = os.pipe()
 for i in range(200):

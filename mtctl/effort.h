@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How much work a search may take, whatever others have laid out for it: names by the hundred thousand, processes. It is
+   counted in this process's own time on a processor, since a machine that is only busy is to change no answer. */
+#ifndef MT_CTL_EFFORT_H
+#define MT_CTL_EFFORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+
+/* Of looking for those that are not to be asked, for names, and for processes; of pruning. */
+#define EFFORT_SHUN_NS (400 * NS_PER_MS)
+#define EFFORT_NAMES_NS (200 * NS_PER_MS)
+#define EFFORT_PROCESSES_NS (400 * NS_PER_MS)
+#define EFFORT_PRUNE_NS (200 * NS_PER_MS)
+
+/* What follows may take so long; until effort_end, behind which nothing is limited. */
+void effort_begin(uint64_t ns);
+void effort_end(void);
+
+/* Has it taken as long? Then `where` is the place at which it was left; asked before each step. */
+bool effort_is_over(const char *where);
+
+/* Where the first search of all that were left was left; NULL: each came to its end. */
+const char *effort_left_at(void);
+
+#endif
