@@ -14,7 +14,7 @@ import sys
 
 from ctl import (HEADER, ISOLATED, NOBODY, PYTHON, SLEEP, Server, alone, as_root, clean, freeze, here,
                  host, isolate, name_of, path_of, result_of, run, says)
-from harness import (LIB, MTCTL, PATIENCE_S, Place, Program, by_root, children, equal, fact, run_facts,
+from harness import (LIB, MTCTL, PATIENCE_S, Place, Program, by_root, children, equal, fact, nginx_user, run_facts,
                      wait_for)
 
 isolate()
@@ -215,6 +215,7 @@ daemon off;
 pid {path}/nginx.pid;
 error_log {path}/error.log;
 worker_processes 2;
+{user}
 events {{ worker_connections 64; }}
 http {{
     access_log off;
@@ -230,7 +231,7 @@ def nginx_is_chosen_by_name_and_role():
     with Place() as place:
         config = os.path.join(place.path, "nginx.conf")
         with open(config, "w") as file:
-            file.write(NGINX.format(path=place.path))
+            file.write(NGINX.format(path=place.path, user=nginx_user("nobody nogroup")))
         with host(place, (shutil.which("nginx") or "/usr/sbin/nginx", "-c", config)) as nginx:
             workers = sorted(wait_for(lambda: len(children(nginx.pid)) == 2 and children(nginx.pid), "workers"))
             for pid in (nginx.pid, *workers):

@@ -249,14 +249,15 @@ def fake(place, what, *before, **settings):
 
 @fact
 def a_socket_without_a_file_is_told_and_so_is_another_version():
-    with Place() as place, fake(place, ABSTRACT, dir="/dev/null") as program:
-        program.process.stdout.readline()
-        process("abstract", "its socket has no file", "/dev/null is no directory", program=program,
-                level="note")
-        found = findings(str(program.pid), status=0)
-        equal(found["socket"]["text"], f"@mtpreload.{program.pid}")
-        equal((found["version"]["level"], found["version"]["text"]),
-              ("note", "version 0.0.1, mtctl is 0.1.0"))
+    with Place() as place:
+        file = os.path.join(place.path, "file")
+        open(file, "w").close()
+        with fake(place, ABSTRACT, dir=file) as program:
+            program.process.stdout.readline()
+            process("abstract", "its socket has no file", f"{file} is no directory", program=program, level="note")
+            found = findings(str(program.pid), status=0)
+            equal(found["socket"]["text"], f"@mtpreload.{program.pid}")
+            equal((found["version"]["level"], found["version"]["text"]), ("note", "version 0.0.1, mtctl is 0.1.0"))
 
 
 @alone

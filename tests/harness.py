@@ -62,6 +62,11 @@ def is_root():
         return os.geteuid() == 0 and int(uids.read().split()[2]) > 1
 
 
+def nginx_user(name):
+    """For a configuration of nginx: whose rights its workers take. With one id in the namespace there is nobody else."""
+    return "" if os.geteuid() else f"user {name};" if is_root() else "user root root;"
+
+
 # Marks a test that becomes another user, mounts, or has a namespace without users of its own.
 by_root = fact_if(is_root(), "only root may")
 

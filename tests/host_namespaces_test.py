@@ -128,7 +128,7 @@ def nothing_that_a_host_can_see_is_changed_where_our_thread_stops_and_starts():
     equal(plain[-1], 7)
 
 
-@fact
+@by_root
 def what_is_held_survives_a_change_of_namespace():
     with Place() as place, Program(["/usr/bin/python3", "-c",
                                     "import ctypes, sys\nlibc = ctypes.CDLL(None)\nsys.stdin.readline()\n"

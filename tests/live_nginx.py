@@ -11,7 +11,7 @@ import subprocess
 import time
 
 from harness import (MIB, PATIENCE_S, Client, Place, Traffic, children, end_tree, equal, fact,
-                     mtctl, near, pid_lives, resident, run_facts, value, wait_for)
+                     is_root, mtctl, near, nginx_user, pid_lives, resident, run_facts, value, wait_for)
 
 CONFIG = """
 daemon on;
@@ -44,9 +44,8 @@ class Nginx:
         self.socket = os.path.join(place.path, "http.sock")
 
     def __enter__(self):
-        user = "user www-data;" if os.getuid() == 0 else ""
         with open(self.config, "w") as file:
-            file.write(CONFIG.format(path=self.place.path, user=user, body=BODY))
+            file.write(CONFIG.format(path=self.place.path, user=nginx_user("www-data"), body=BODY))
         subprocess.run([shutil.which("nginx") or "/usr/sbin/nginx", "-c", self.config],
                        env=self.env, check=True, timeout=PATIENCE_S)
         with open(os.path.join(self.place.path, "nginx.pid")) as file:
@@ -97,7 +96,7 @@ def master_and_workers_answer_after_fork_and_setuid():
         for pid, control in zip([nginx.pid] + nginx.workers, [nginx.control] + nginx.controls):
             info = value(control, "mt.info")
             equal((info["pid"], info["program"]), (pid, "nginx"))
-        if os.getuid() == 0:
+        if is_root():
             wanted = pwd.getpwnam("www-data").pw_uid
             for control in nginx.controls:
                 equal(value(control, "mt.info")["uid"], wanted)

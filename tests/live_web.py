@@ -8,7 +8,7 @@ import pwd
 import signal
 import subprocess
 
-from harness import MTCTL, PATIENCE_S, Program, children, run_facts, wait_for
+from harness import MTCTL, PATIENCE_S, Program, children, nginx_user, run_facts, wait_for
 from servers import (Web, crash, free_port, let_drop_late, log_of, own_directory, owner,
                      program_of, rights, served, server, tool, wait_answer, wait_gone, wait_pruned,
                      write)
@@ -320,7 +320,7 @@ http {{
 def nginx_serves_and_replaces_its_workers(run):
     web, site = Web(run, os.path.join(run.path, "http.sock")), make_site(run)
     config = write(os.path.join(run.path, "nginx.conf"), NGINX.format(
-        path=run.path, site=site, user="user www-data;" if os.getuid() == 0 else ""))
+        path=run.path, site=site, user=nginx_user("www-data")))
     nginx = [program_of("nginx"), "-c", config]
     seen = [tool(run, *nginx, "-t")]
     with Program(nginx, env=run.env()) as main:
