@@ -2,6 +2,7 @@
 /* cfg.*: reading and changing settings as kamcmd does. */
 #include <string.h>
 
+#include "base/log_file.h"
 #include "control/setting.h"
 #include "inject/content.h"
 #include "inject/hand.h"
@@ -36,9 +37,9 @@ START_TEST(bad_values_are_refused_with_what_is_accepted)
 			"400 bad value '10x' for max_bytes (accepted: a whole number of bytes, or with "
 			"a unit as in 10k, 1.5g, 64KiB, 1Gi, or a share of the memory above 0% and up to 100%)");
 	recorder_expect("cfg.set_now_string malloc_test log relative",
-			"400 bad value 'relative' for log (accepted: an absolute path, or nothing)");
+			"400 bad value 'relative' for log (accepted: " LOG_FILE_FORMS ", or nothing)");
 	recorder_expect("cfg.set_now_string malloc_test log /nonexistent/log",
-			"400 log '/nonexistent/log': No such file or directory");
+			"400 log '/nonexistent/log': 'nonexistent': No such file or directory (accepted: " LOG_FILE_FORMS ", or nothing)");
 	recorder_expect("cfg.get malloc_test log", "''");
 	recorder_expect("cfg.set_now_int malloc_test log 5",
 			"400 log is a string: use cfg.set_now_string");

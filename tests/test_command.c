@@ -232,16 +232,16 @@ END_TEST
 
 START_TEST(changes_are_logged_with_their_caller_and_questions_are_not)
 {
-	char directory[UNIT_PATH_MAX], path[UNIT_PATH_MAX + 8], text[512];
+	char directory[UNIT_PATH_MAX], path[UNIT_PATH_MAX + 8], text[2048], why[LOG_WHY_MAX];
 	FILE *f;
 
 	unit_directory(directory);
 	snprintf(path, sizeof(path), "%s/log", directory);
-	ck_assert_int_eq(log_open(path), 0);
+	ck_assert_int_eq(log_open(path, why), 0);
 	recorder_call("mt.mem_used");
 	recorder_call("mt.mem_alloc abc");
 	recorder_call("mt.mem_free 10 k");
-	ck_assert_int_eq(log_open(""), 0);
+	ck_assert_int_eq(log_open("", why), 0);
 	f = fopen(path, "r");
 	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
 	fclose(f);
@@ -251,8 +251,79 @@ START_TEST(changes_are_logged_with_their_caller_and_questions_are_not)
 }
 END_TEST
 
+/* The log as it was written by these calls. */
+static const char *log_of(void (*make_calls)(void))
+{
+	static char text[8192];
+	char directory[UNIT_PATH_MAX], path[UNIT_PATH_MAX + 8], why[LOG_WHY_MAX];
+	FILE *f;
+
+	unit_directory(directory);
+	snprintf(path, sizeof(path), "%s/log", directory);
+	ck_assert_int_eq(log_open(path, why), 0);
+	make_calls();
+	ck_assert_int_eq(log_open("", why), 0);
+	f = fopen(path, "r");
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	fclose(f);
+	unit_remove(directory);
+	return text;
+}
+
+static void call_with(const char *word)
+{
+	struct rpc_call call = { .method = "cfg.set_now_string", .pid = 4711, .uid = 815 };
+
+	rpc_add_arg(&call, NULL, "malloc_test", RPC_WORD);
+	rpc_add_arg(&call, NULL, "fork", RPC_WORD);
+	rpc_add_arg(&call, NULL, word, RPC_WORD);
+	recorder_run(&call);
+}
+
+static void call_with_foreign_words(void)
+{
+	call_with("a\nmt.reset by pid 1 uid 0");
+	call_with("follow by pid 1 uid 0");
+	call_with("\"\\\x1b[2J\xc2\x85\xe2\x80\xae\xff\xc3\xa9");
+	call_with("");
+}
+
+START_TEST(words_of_a_client_stay_in_their_line_and_in_quotes)
+{
+	const char *text = log_of(call_with_foreign_words);
+	unsigned lines = 0;
+
+	for (const char *at = text; (at = strchr(at, '\n')); at++)
+		lines++;
+	ck_assert_uint_eq(lines, 4);
+	ck_assert_ptr_nonnull(strstr(text, " fork \"a\\x0amt.reset by pid 1 uid 0\" by pid 4711 uid 815\n"));
+	ck_assert_ptr_nonnull(strstr(text, " fork \"follow by pid 1 uid 0\" by pid 4711 uid 815\n"));
+	ck_assert_ptr_nonnull(strstr(text, " fork \"\\\"\\\\\\x1b[2J\\xc2\\x85\\xe2\\x80\\xae\\xff\xc3\xa9\" by pid"));
+	ck_assert_ptr_nonnull(strstr(text, " fork \"\" by pid 4711 uid 815\n"));
+}
+END_TEST
+
+static void call_at_length(void)
+{
+	struct rpc_call call = { .method = "cfg.set_now_string", .pid = 4711, .uid = 815 };
+	char word[500];
+
+	memset(word, 1, sizeof(word) - 1);
+	word[sizeof(word) - 1] = '\0';
+	for (int i = 0; i < 3; i++)
+		rpc_add_arg(&call, NULL, word, RPC_WORD);
+	recorder_run(&call);
+}
+
+START_TEST(caller_stands_at_the_end_of_the_longest_line)
+{
+	ck_assert_ptr_nonnull(strstr(log_of(call_at_length), "... by pid 4711 uid 815\n"));
+}
+END_TEST
+
 UNIT_SUITE(command, refusals_begin_like_the_originals, unknown_command_names_the_nearest,
 	   very_long_words_are_cut_in_refusals, arguments_may_be_named_or_positional_or_mixed,
 	   unit_applies_to_all_sizes_but_those_with_their_own, kinds_of_the_wire_are_respected, loose_word_is_named_where_the_command_has_that_name,
 	   more_arguments_than_a_call_holds_are_too_many, every_row_of_the_table_has_usage_and_help,
-	   changes_are_logged_with_their_caller_and_questions_are_not)
+	   changes_are_logged_with_their_caller_and_questions_are_not, words_of_a_client_stay_in_their_line_and_in_quotes,
+	   caller_stands_at_the_end_of_the_longest_line)

@@ -43,8 +43,9 @@ START_TEST(values_have_to_be_of_their_type_and_range)
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		const struct setting *s = setting_find(cases[i].name);
+		char why[SETTING_WHY_MAX];
 
-		ck_assert_msg(setting_set(s, cases[i].text) == cases[i].rc, "%s=%s", s->name,
+		ck_assert_msg(setting_set(s, cases[i].text, why) == cases[i].rc, "%s=%s", s->name,
 			      cases[i].text);
 		ck_assert_uint_eq(atomic_load(s->value), cases[i].value);
 	}
@@ -54,19 +55,20 @@ END_TEST
 START_TEST(refused_change_is_undone)
 {
 	const struct setting *s = setting_find("log");
-	char directory[UNIT_PATH_MAX], path[UNIT_PATH_MAX + 8], lengthy[SETTING_TEXT_MAX + 10];
+	char directory[UNIT_PATH_MAX], path[UNIT_PATH_MAX + 8], lengthy[SETTING_TEXT_MAX + 10], why[SETTING_WHY_MAX];
 
 	unit_directory(directory);
 	snprintf(path, sizeof(path), "%s/log", directory);
 	memset(lengthy, '/', sizeof(lengthy) - 1);
 	lengthy[sizeof(lengthy) - 1] = '\0';
-	ck_assert_int_eq(setting_set(s, path), 0);
+	ck_assert_int_eq(setting_set(s, path, why), 0);
 	ck_assert_str_eq(setting_text(s), path);
-	ck_assert_int_eq(setting_set(s, "relative"), -EINVAL);
-	ck_assert_int_eq(setting_set(s, "/nonexistent/log"), -ENOENT);
-	ck_assert_int_eq(setting_set(s, lengthy), -ERANGE);
+	ck_assert_int_eq(setting_set(s, "relative", why), -EINVAL);
+	ck_assert_int_eq(setting_set(s, "/nonexistent/log", why), -ENOENT);
+	ck_assert_str_eq(why, "'nonexistent': No such file or directory");
+	ck_assert_int_eq(setting_set(s, lengthy, why), -ERANGE);
 	ck_assert_str_eq(setting_text(s), path);
-	ck_assert_int_eq(setting_set(s, ""), 0);
+	ck_assert_int_eq(setting_set(s, "", why), 0);
 	ck_assert_str_eq(setting_text(s), "");
 	unit_remove(directory);
 }
@@ -81,7 +83,7 @@ START_TEST(forms_say_what_is_accepted)
 	ck_assert_str_eq(setting_forms(setting_find("max_bytes"), forms),
 			 "a whole number of bytes, or with a unit as in 10k, 1.5g, 64KiB, 1Gi, "
 			 "or a share of the memory above 0% and up to 100%");
-	ck_assert_str_eq(setting_forms(setting_find("log"), forms), "an absolute path, or nothing");
+	ck_assert_str_eq(setting_forms(setting_find("log"), forms), LOG_FILE_FORMS ", or nothing");
 	ck_assert_ptr_null(setting_find("nothing"));
 }
 END_TEST
@@ -151,7 +153,7 @@ START_TEST(log_that_cannot_be_opened_is_complained_of_at_start)
 
 	read_with("MTPRELOAD_LOG", "/nonexistent/log");
 	setting_start();
-	ck_assert_str_eq(setting_complaint(before), "log=/nonexistent/log: No such file or directory");
+	ck_assert_str_eq(setting_complaint(before), "log=/nonexistent/log: 'nonexistent': No such file or directory");
 	ck_assert_str_eq(setting_text(setting_find("log")), "");
 	setting_start(); /* in a child: not once more */
 	ck_assert_uint_eq(complaint_count(), before + 1);

@@ -3,8 +3,6 @@
    hidden descriptors would be the host's numbers in the wrong table. */
 #include "log.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,31 +10,57 @@
 #include <unistd.h>
 
 #include "kernel.h"
+#include "quote.h"
 
 #define LINE_MAX_BYTES 1024
 
-static int log_fd = -1;
+static struct {
+	int fd; /* -1: none is open */
+	char path[LOG_PATH_MAX];
+	char complaint[LOG_PATH_MAX + 80];
+} file = { .fd = -1 };
 
-int log_open(const char *path)
+void log_want(const char *path)
+{
+	snprintf(file.path, sizeof(file.path), "%s", path);
+}
+
+static void close_file(void)
+{
+	if (file.fd >= 0)
+		kernel_close(file.fd);
+	file.fd = -1;
+}
+
+int log_open(const char *path, char why[LOG_WHY_MAX])
 {
 	int fd = -1;
 
-	if (*path) {
-		/* Not blocking: a FIFO that nobody reads would hold our thread, and the gate with it. */
-		fd = kernel_open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
-				 0600);
-		if (fd < 0)
-			return -errno;
-	}
-	if (log_fd >= 0)
-		kernel_close(log_fd);
-	log_fd = fd;
+	*why = '\0';
+	if (*path)
+		fd = log_file_open(path, why);
+	if (*path && fd < 0)
+		return fd;
+	close_file();
+	file.fd = fd;
+	log_want(path);
+	file.complaint[0] = '\0';
 	return 0;
+}
+
+const char *log_path(void)
+{
+	return file.path;
 }
 
 void log_forget(void)
 {
-	log_fd = -1;
+	file.fd = -1;
+}
+
+const char *log_complaint(void)
+{
+	return file.complaint[0] ? file.complaint : NULL;
 }
 
 /* "2026-03-01T12:00:00.123Z" from days since 1970 (Howard Hinnant, "chrono-compatible low-level
@@ -62,26 +86,41 @@ static int format_time(char *out, size_t cap)
 			seconds % 60, (int)(ts.tv_nsec / 1000000));
 }
 
-void log_line(const char *format, ...)
+/* Whoever commands the process now could not write it without us. */
+static bool is_lost(void)
 {
-	char line[LINE_MAX_BYTES];
-	va_list ap;
+	if (log_file_is_ours(file.fd))
+		return false;
+	snprintf(file.complaint, sizeof(file.complaint), "log=%s: closed, since the process has given up the uid that it belongs to",
+		 file.path);
+	close_file();
+	file.path[0] = '\0';
+	return true;
+}
+
+void log_line_of(const char *format, va_list ap)
+{
+	char text[LINE_MAX_BYTES], line[2 * LINE_MAX_BYTES];
+	size_t length;
 	int n;
 
-	if (log_fd < 0)
+	if (file.fd < 0 || is_lost())
 		return;
-	n = format_time(line, sizeof(line));
-	n += snprintf(line + n, sizeof(line) - (size_t)n, " %d ", (int)kernel_pid());
-	va_start(ap, format);
-	n += vsnprintf(line + n, sizeof(line) - (size_t)n, format, ap);
-	va_end(ap);
-	if (n >= (int)sizeof(line))
-		n = sizeof(line) - 1;
-	for (int i = 0; i < n; i++)
-		if ((unsigned char)line[i] < 0x20)
-			line[i] = '?'; /* a caller's words must not look like lines of ours */
-	line[n++] = '\n';
+	n = format_time(text, sizeof(text));
+	n += snprintf(text + n, sizeof(text) - (size_t)n, " %d ", (int)kernel_pid());
+	vsnprintf(text + n, sizeof(text) - (size_t)n, format, ap);
+	length = quote_line(line, sizeof(line) - 1, text);
+	line[length++] = '\n';
 	/* A full disk loses lines of ours; the host must not suffer for them. */
-	if (kernel_write(log_fd, line, (size_t)n) < 0)
+	if (kernel_write(file.fd, line, length) < 0)
 		return;
+}
+
+void log_line(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	log_line_of(format, ap);
+	va_end(ap);
 }

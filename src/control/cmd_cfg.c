@@ -57,10 +57,12 @@ void cmd_cfg_get(const struct args *a, struct reply *r)
 
 static void set(const struct setting *s, const char *value, struct reply *r)
 {
-	char forms[SETTING_FORMS_MAX];
-	int rc = setting_set(s, value);
+	char forms[SETTING_FORMS_MAX], why[SETTING_WHY_MAX];
+	int rc = setting_set(s, value, why);
 
-	if (rc == -EINVAL || rc == -ERANGE || rc == -EDOM)
+	if (rc && *why)
+		reply_fault(r, 400, "%s '%.255s': %s (accepted: %s)", s->name, value, why, setting_forms(s, forms));
+	else if (rc == -EINVAL || rc == -ERANGE || rc == -EDOM)
 		reply_fault(r, 400, "bad value '%.100s' for %s (accepted: %s)", value, s->name,
 			    setting_forms(s, forms));
 	else if (rc == -ENODATA)

@@ -8,13 +8,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/nearest.h"
+#include "base/quote.h"
 #include "base/units.h"
 #include "base/word.h"
 #include "control/cmd.h"
 #include "control/size.h"
 #include "control/stop.h"
+#include "inject/record.h"
+
+/* Of a call, with the log's own words a line. */
+#define LOGGED_MAX 900
 
 #define COMMAND(method, handler, signature, flags, help) \
 	{ method, handler, signature, flags, help },
@@ -352,14 +356,21 @@ bool command_bind(const struct command *c, const struct rpc_call *call, struct a
 	return true;
 }
 
+/* Each word by itself: else an argument with spaces would read as the caller. */
 static void log_call(const struct rpc_call *call)
 {
-	char line[400];
-	int n = snprintf(line, sizeof(line), "%.100s", call->method);
+	char line[LOGGED_MAX], word[QUOTE_WORD_MAX];
+	size_t n = quote_line(line, sizeof(line), call->method);
 
-	for (unsigned i = 0; i < call->count && i < RPC_ARGS_MAX && n < (int)sizeof(line) - 1; i++)
-		n += snprintf(line + n, sizeof(line) - (size_t)n, " %.100s", call->args[i].text);
-	log_line("%s by pid %d uid %u", line, (int)call->pid, (unsigned)call->uid);
+	for (unsigned i = 0; i < call->count && i < RPC_ARGS_MAX; i++) {
+		size_t length = quote_word(word, call->args[i].text);
+		bool fits = n + length + sizeof(" ...") < sizeof(line);
+
+		n += (size_t)snprintf(line + n, sizeof(line) - n, " %s", fits ? word : "...");
+		if (!fits)
+			break;
+	}
+	record_line("%s by pid %d uid %u", line, (int)call->pid, (unsigned)call->uid);
 }
 
 void command_fault_unknown(const char *method, struct reply *r)

@@ -17,10 +17,9 @@
 #include "inject/budget.h"
 #include "inject/bulk.h"
 #include "inject/content.h"
+#include "inject/gate.h"
 #include "inject/lease.h"
 #include "inject/sched.h"
-
-static char log_path[SETTING_TEXT_MAX];
 
 static int reseed(void)
 {
@@ -38,13 +37,6 @@ static int renew_lease(void)
 {
 	lease_renew(atomic_load(&lease_ms));
 	return 0;
-}
-
-static int reopen_log(void)
-{
-	if (*log_path && *log_path != '/')
-		return -EINVAL; /* relative to what? the host may change its directory */
-	return log_open(log_path);
 }
 
 #define SETTING(name, type, value, least, most, initial, unit, changed, help) \
@@ -86,7 +78,7 @@ const char *setting_text(const struct setting *s)
 	size_t length;
 
 	if (s->type == SETTING_TEXT)
-		return log_path;
+		return log_path();
 	at = word_at(s, atomic_load(s->value), &length);
 	snprintf(word, sizeof(word), "%.*s", (int)length, at);
 	return word;
@@ -97,7 +89,7 @@ char *setting_forms(const struct setting *s, char forms[SETTING_FORMS_MAX])
 	const char *what = s->type == SETTING_SIZE ? SIZE_FORMS : "a whole number";
 
 	if (s->type == SETTING_TEXT)
-		snprintf(forms, SETTING_FORMS_MAX, "an absolute path, or nothing");
+		snprintf(forms, SETTING_FORMS_MAX, LOG_FILE_FORMS ", or nothing");
 	else if (s->type == SETTING_CHOICE)
 		snprintf(forms, SETTING_FORMS_MAX, "%s", s->unit);
 	else if (s->most == UINT64_MAX)
@@ -144,7 +136,7 @@ static int store(const struct setting *s, const char *text)
 	if (s->type == SETTING_TEXT) {
 		if (strlen(text) > s->most)
 			return -ERANGE;
-		strcpy(log_path, text);
+		log_want(text);
 		return 0;
 	}
 	rc = parse(s, text, &value);
@@ -153,39 +145,59 @@ static int store(const struct setting *s, const char *text)
 	return rc;
 }
 
-int setting_set(const struct setting *s, const char *text)
+/* A file system may hold us up. */
+static int open_log(const char *path, char why[SETTING_WHY_MAX])
 {
-	uint64_t old_value = s->value ? atomic_load(s->value) : 0;
-	char old_text[SETTING_TEXT_MAX];
+	bool was_inside = gate_step_out();
+	int rc = log_open(path, why);
+
+	gate_step_in(was_inside);
+	return rc;
+}
+
+static int set_text(const struct setting *s, const char *text, char why[SETTING_WHY_MAX])
+{
+	if (strlen(text) > s->most)
+		return -ERANGE;
+	if (*text && *text != '/')
+		return -EINVAL; /* relative to what? the host may change its directory */
+	return open_log(text, why);
+}
+
+int setting_set(const struct setting *s, const char *text, char why[SETTING_WHY_MAX])
+{
+	uint64_t old_value;
 	int rc;
 
-	strcpy(old_text, log_path);
+	*why = '\0';
+	if (s->type == SETTING_TEXT)
+		return set_text(s, text, why);
+	old_value = atomic_load(s->value);
 	rc = store(s, text);
 	if (rc || !s->changed)
 		return rc;
 	rc = s->changed();
-	if (rc) {
-		strcpy(log_path, old_text);
-		if (s->value)
-			atomic_store(s->value, old_value);
-	}
+	if (rc)
+		atomic_store(s->value, old_value);
 	return rc;
 }
 
 #define COMPLAINTS_MAX 8
 
-static char complaints[COMPLAINTS_MAX][SETTING_FORMS_MAX + 144];
+static char complaints[COMPLAINTS_MAX][512];
 static unsigned complaint_count;
 
 const char *setting_complaint(unsigned index)
 {
+	if (index == complaint_count)
+		return log_complaint();
 	return index < complaint_count ? complaints[index] : NULL;
 }
 
 static void complain(const char *name, const char *value, const char *why)
 {
 	if (complaint_count < COMPLAINTS_MAX)
-		snprintf(complaints[complaint_count++], sizeof(complaints[0]), "%.40s=%.60s: %s",
+		snprintf(complaints[complaint_count++], sizeof(complaints[0]), "%.40s=%.240s: %s",
 			 name, value, why);
 }
 
@@ -258,18 +270,25 @@ void setting_read_environment(void)
 	find_unknown();
 }
 
+static void start_log(const struct setting *s)
+{
+	char path[SETTING_TEXT_MAX], why[SETTING_WHY_MAX];
+
+	strcpy(path, log_path());
+	if (open_log(path, why) == 0)
+		return;
+	complain(s->name, path, why);
+	log_want("");
+}
+
 void setting_start(void)
 {
 	for (unsigned i = 0; i < setting_count; i++) {
 		const struct setting *s = &settings[i];
-		int rc;
 
-		if (s->value == &lease_ms)
-			continue; /* it goes on while our thread is away: lease_begin has begun it */
-		rc = s->changed ? s->changed() : 0;
-		if (rc == 0 || s->type != SETTING_TEXT)
-			continue;
-		complain(s->name, log_path, strerror(-rc));
-		log_path[0] = '\0';
+		if (s->type == SETTING_TEXT)
+			start_log(s);
+		else if (s->changed && s->value != &lease_ms) /* which goes on while our thread is away: lease_begin has begun it */
+			s->changed();
 	}
 }

@@ -7,8 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/log.h"
+
 #define SETTING_GROUP "malloc_test"
-#define SETTING_TEXT_MAX 256
+#define SETTING_TEXT_MAX LOG_PATH_MAX
 
 enum setting_type { SETTING_NUMBER, SETTING_SIZE, SETTING_CHOICE, SETTING_TEXT };
 
@@ -19,7 +21,7 @@ struct setting {
 	_Atomic uint64_t *value; /* NULL for a text */
 	uint64_t least, most;    /* of a text: its length */
 	const char *initial, *unit; /* of a choice: its words, as "follow|off" */
-	int (*changed)(void); /* on our thread; 0, or -errno: the change is undone */
+	int (*changed)(void); /* on our thread; 0, or -errno: the change is undone. NULL for a text */
 	const char *help;
 };
 
@@ -35,8 +37,9 @@ bool setting_is_text(const struct setting *s);
 const char *setting_text(const struct setting *s);
 
 /* Sets from text. 0, or -EINVAL (not of its type), -ERANGE (outside its range), or the error of
-   what the change set off; nothing is changed then. Our thread. */
-int setting_set(const struct setting *s, const char *text);
+   what the change set off, where it can with a reason in words; nothing is changed then. Our thread. */
+#define SETTING_WHY_MAX LOG_WHY_MAX
+int setting_set(const struct setting *s, const char *text, char why[SETTING_WHY_MAX]);
 
 /* "a whole number, 0 to 100" */
 #define SETTING_FORMS_MAX 192

@@ -14,10 +14,10 @@
 
 #include "base/clock.h"
 #include "base/kernel.h"
-#include "base/log.h"
 #include "base/rundir.h"
 #include "inject/budget.h"
 #include "inject/chunk.h"
+#include "inject/record.h"
 #include "inject/reset.h"
 #include "inject/sched.h"
 
@@ -98,7 +98,7 @@ static void take_back(void)
 {
 	if (!is_anything_held() || reset_is_running())
 		return;
-	log_line("stopped by %s: %" PRIu64 " bytes are taken back", path, budget_held());
+	record_line("stopped by %s: %" PRIu64 " bytes are taken back", path, budget_held());
 	reset_start();
 }
 

@@ -70,10 +70,10 @@ static void note(struct job *j, size_t offset)
 		};
 	if (walk.chunk.flags & CHUNK_DAMAGED)
 		return;
-	transit_note_damage(&walk.chunk, offset, false);
 	chunk_mark(&walk.at, walk.chunk.flags | CHUNK_DAMAGED);
 	if (t)
 		t->stats.corruptions++;
+	transit_note_damage(&walk.chunk, offset, false); /* last: the chunk may have gone when it returns */
 }
 
 /* One part of the chunk in hand. */

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "inject/budget.h"
+#include "inject/record.h"
 #include "inject/reset.h"
 
 /* So many turns after its end: a renewal that came in time is accepted in one and read in the next, if our
@@ -41,7 +41,7 @@ void lease_run(void)
 		return;
 	end_ns = CLOCK_NEVER;
 	expired = true;
-	log_line("the lease has expired: %" PRIu64 " bytes are taken back", budget_held());
+	record_line("the lease has expired: %" PRIu64 " bytes are taken back", budget_held());
 	reset_start();
 }
 

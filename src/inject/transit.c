@@ -9,11 +9,11 @@
 
 #include "base/clock.h"
 #include "base/kernel.h"
-#include "base/log.h"
 #include "host/post.h"
 #include "host/trim.h"
 #include "inject/content.h"
 #include "inject/heap.h"
+#include "inject/record.h"
 #include "inject/unmap.h"
 
 /* What is handled between two looks at the slice: tens of microseconds. */
@@ -285,7 +285,7 @@ void transit_note_damage(const struct chunk *c, size_t offset, bool quiet)
 {
 	atomic_fetch_add(&corruptions, 1);
 	if (!quiet)
-		log_line("corruption at %p: offset %zu of %zu is 0x%02x, expected 0x%02x", c->addr, offset,
+		record_line("corruption at %p: offset %zu of %zu is 0x%02x, expected 0x%02x", c->addr, offset,
 			 c->size, ((unsigned char *)c->addr)[offset], content_expected(offset));
 }
 

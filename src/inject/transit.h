@@ -126,7 +126,8 @@ void transit_finish(void);
 /* After fork, in the child: what was on its way goes to `pool`. The caller sets the budget anew. */
 void transit_adopt(struct transit *t, struct chunk_pool *pool);
 
-/* Counts and logs damage at an offset of a chunk. Any thread; `quiet`: not the log. */
+/* Counts and logs damage at an offset of a chunk. Any thread; `quiet`: not the log, whose line is written outside the gate
+   (record_line). */
 void transit_note_damage(const struct chunk *c, size_t offset, bool quiet);
 
 /* Chunks found damaged since start. Any thread. */
