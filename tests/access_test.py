@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from harness import PIPES, Client, Place, Program, by_root, equal, need, run_facts, wait_for
+from harness import PIPES, Client, Place, Program, by_root, equal, need, run_facts, victim, wait_for, without_library
 
 USER = 1000
 
@@ -32,12 +32,13 @@ def as_user(uid, *argv):
     return ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *argv]
 
 
-def client_of(path, log="/dev/null", uid=USER):
-    return Program(as_user(uid, sys.executable, "-c", CLIENT, path, log), **PIPES)
+def client_of(path, log="/dev/null", uid=USER, **options):
+    return Program(as_user(uid, sys.executable, "-c", CLIENT, path, log), **PIPES, **options)
 
 
-def answer(path, uid=USER):
-    with client_of(path, uid=uid) as client:
+def answer(path, uid=USER, **options):
+    """Nothing where the mode of its file keeps the user out."""
+    with client_of(path, uid=uid, **options) as client:
         return client.hear()
 
 
@@ -139,6 +140,43 @@ def where_uids_have_no_number_the_mode_of_the_socket_decides():
         equal(answer(path, uid=0), "200 OK\n")
         with Program(as_user(USER + 1, sys.executable, "-c", CLIENT, path), stderr=subprocess.PIPE, **PIPES) as client:
             assert "PermissionError" in client.process.stderr.read()
+
+
+def uids(pid):
+    """By thread: real, effective, saved, and of files."""
+    def of(task):
+        with open(f"/proc/{pid}/task/{task}/status") as status:
+            return next(tuple(map(int, line.split()[1:])) for line in status if line.startswith("Uid:"))
+    return {int(task): of(task) for task in os.listdir(f"/proc/{pid}/task")}
+
+
+def diverged(who, call):
+    """Whose the host's two threads are without the library."""
+    with Program([victim("diverges"), who, call], env=without_library(), **PIPES) as host:
+        host.tell()
+        equal(host.hear(), "done\n")
+        whose = uids(host.pid)
+        return whose.pop(host.pid), *whose.values()
+
+
+@by_root
+def our_thread_is_whom_the_main_thread_is_whatever_another_becomes():
+    for who in ("helper", "main"):
+        for call in ("none", "unshare", "seteuid"):
+            main, helper = diverged(who, call)
+            assert main != helper, "both have changed"
+            with Place() as place, Program([victim("diverges"), who, call], env=place.environment(), **PIPES) as host:
+                path = place.wait_socket(host.pid)
+                host.tell()
+                equal(host.hear(), "done\n")
+                whose = uids(host.pid)
+                equal(whose.pop(host.pid), main)
+                equal(sorted(whose.values()), sorted([main, helper]), f"{who} {call}")
+                if main[:3] != (USER, USER, USER):
+                    assert "200" not in answer(path, stderr=subprocess.DEVNULL), f"{who} {call}"
+                with Client(place.wait_socket(host.pid)) as root:
+                    equal(root.call("mt.mem_used"), 0)
+                equal(host.finish(), ("", 0))
 
 
 run_facts()

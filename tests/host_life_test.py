@@ -19,7 +19,8 @@ FORKS_AT_LOAD = os.path.join(BUILD, "tests", "plugin_forks.so")
 # Those that end by themselves, and those that wait for what they are told. What a victim does besides has a fact of its own.
 BY_THEMSELVES = [("alone",), ("early",), ("late",), ("fork", "50"), ("last", "fork"), ("last", "beside"), ("spawn",), ("tsd", "100")]
 TOLD = {
-    "\n": [("address",), ("close",), ("own_malloc",), ("signals",), ("tls",), ("libseccomp",)] +
+    "\n": [("address",), ("close",), ("own_malloc",), ("signals",), ("tls",), ("libseccomp",),
+           ("signalled", "100"), ("unshares",)] +
     [("end", way) for way in ("return", "exit", "_exit", "_Exit", "quick_exit", "signal", "vfork", "thread", "strict")] +
     [("sandbox", way, call) for way in ("exit", "kill", "refused") for call in ("prctl", "seccomp", "number")],
     "\n\n": [("close",), ("full",), ("end", "vfork"), ("sandbox", "refused", "prctl")],
@@ -28,7 +29,8 @@ TOLD = {
     "alloc 100\nfree\nend\n": [("pins",)],
 } | {f"{way}\n": [("churn",)] for way in ("exit", "_exit", "abort", "return", "main")}
 FORBIDDEN = ("table", "threads", "sockets", "namespaces", "extras")
-AS_ROOT = {"\n": [("setuid",)], "\n\n": [("setuid",)]}
+AS_ROOT = {"\n": [("setuid",)] + [("gives_up", way) for way in ("capset", "bounding", "landlock")] +
+           [("diverges", who, call) for who in ("main", "helper") for call in ("unshare", "seteuid")], "\n\n": [("setuid",)]}
 
 
 @fact

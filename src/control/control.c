@@ -157,10 +157,21 @@ static bool start_thread(void)
 	return life_is_active();
 }
 
+/* Is the calling thread the one whose rights are the process's? */
+static bool is_followed(void)
+{
+	return kernel_tid() == life_owner() || last_main_has_ended();
+}
+
+static bool may_begin(void)
+{
+	return is_followed() || rights_are_those_of(life_owner());
+}
+
 /* Where none can be started nobody will be asked to take back any more. */
 static void start_again(void)
 {
-	if (!start_thread())
+	if (!may_begin() || !start_thread())
 		reset_here();
 }
 
@@ -233,7 +244,7 @@ void control_thread_ends(void)
 
 bool control_rights_change(void)
 {
-	return life_is_active() && life_is_ours() && (!rights_are_noted() || life_looks()) && control_pause();
+	return control_follows_caller() && (!rights_are_noted() || life_looks()) && control_pause();
 }
 
 /* Ours takes over what the calling thread has by being begun by it. */
@@ -243,24 +254,31 @@ static void begin_anew(void)
 		resume_thread();
 }
 
+/* The call has changed all threads, but for those that the C library could not signal. */
+static void follow_all(void)
+{
+	if (rights_are_those_of(life_tid()))
+		rights_note();
+	else if (may_begin())
+		begin_anew();
+	else
+		rights_forget();
+}
+
 void control_rights_changed(bool paused)
 {
 	struct visit v = visit_begin();
 
 	if (paused)
 		resume_thread();
-	else if (life_is_active() && life_is_ours()) {
-		if (rights_have_followed(life_tid()))
-			rights_note();
-		else
-			begin_anew();
-	}
+	else if (life_is_active() && life_is_ours())
+		follow_all();
 	visit_end(v);
 }
 
 bool control_follows_caller(void)
 {
-	return life_is_active() && life_is_ours() && (kernel_tid() == life_owner() || last_main_has_ended());
+	return life_is_active() && life_is_ours() && is_followed();
 }
 
 void control_own_rights_changed(bool unseen)

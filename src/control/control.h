@@ -41,7 +41,7 @@ void control_rights_changed(bool paused);
    thread, or that has ended. `unseen`: in a way that cannot be compared. Any of the host's threads; keep errno. */
 void control_own_rights_changed(bool unseen);
 
-/* Would it? */
+/* Would it? A call of another thread is the process's in nothing: neither rights nor namespaces. */
 bool control_follows_caller(void);
 
 /* Is our thread running in this process? Any thread. */

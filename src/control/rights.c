@@ -39,6 +39,11 @@ void rights_note(void)
 	read_rights(&noted);
 }
 
+void rights_forget(void)
+{
+	noted.securebits = -1;
+}
+
 bool rights_are_noted(void)
 {
 	struct rights now;
@@ -61,17 +66,17 @@ static bool has_our_ids(pid_t tid)
 	return kernel_syscall(SYS_prlimit64, tid, 0, NULL, limit) == 0 || errno != EPERM;
 }
 
-bool rights_have_followed(pid_t tid)
+bool rights_are_those_of(pid_t tid)
 {
 	struct capabilities ours[2] = { 0 }, its[2] = { 0 };
 	int saved = errno;
-	bool followed;
+	bool same;
 
 	if (!tid)
 		return true;
 	capability_get(ours);
 	capability_get_of(tid, its);
-	followed = memcmp(ours, its, sizeof(ours)) == 0 && has_our_ids(tid);
+	same = memcmp(ours, its, sizeof(ours)) == 0 && has_our_ids(tid);
 	errno = saved;
-	return followed;
+	return same;
 }

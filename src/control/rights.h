@@ -12,14 +12,16 @@
 #include <sys/types.h>
 
 /* What the calling thread has is what our thread has: on the thread that starts it, and after a call that has
-   changed both. */
+   changed both. Or nobody knows it any more: a call has changed ours, and the caller has something else. */
 void rights_note(void);
+void rights_forget(void);
 
 /* Has the calling thread what was noted? */
 bool rights_are_noted(void);
 
-/* After such a call: has it changed our thread, too? The C library passes by a thread that it cannot signal, and what
-   it tells us is no more than that. Sees what makes a difference: capabilities, and that the caller is nobody else. */
-bool rights_have_followed(pid_t tid);
+/* Has the calling thread what another one of the process has? Sees what makes a difference: capabilities, and that the
+   caller is nobody else. So it tells after a call whether ours was changed, too: the C library passes by a thread that it
+   cannot signal. */
+bool rights_are_those_of(pid_t tid);
 
 #endif

@@ -24,7 +24,7 @@ static long call(long number, const unsigned long a[6])
 
 static long call_alone(long number, const unsigned long a[6])
 {
-	bool paused = control_pause();
+	bool paused = control_follows_caller() && control_pause();
 	long rc = call(number, a);
 
 	if (paused)
@@ -33,9 +33,10 @@ static long call_alone(long number, const unsigned long a[6])
 }
 
 /* unshare and setns look at the whole process, and much of what they do is refused where it has a second thread: so ours
-   is not there meanwhile, and follows the caller into its new namespaces. It does not matter to the rest. And where
-   children are to have another pid namespace the kernel lets a process have no more threads: ours stays, with the
-   old namespaces, but where it would be in the way. */
+   is not there meanwhile, and follows the main thread into its new namespaces. Nothing that another thread calls is
+   refused for ours, which shares only what the main one has. It does not matter to the rest. And where children are to have
+   another pid namespace the kernel lets a process have no more threads: ours stays, with the old namespaces, but where
+   it would be in the way. */
 static bool leaves_us_alone(int flags)
 {
 	return !(flags & ~(CLONE_FILES | CLONE_NEWPID)) || (flags & (CLONE_NEWPID | CLONE_NEWUSER)) == CLONE_NEWPID;
