@@ -8,12 +8,18 @@
 #define real_resolve never_resolved
 #define boot_used arena_used
 #define boot_owns arena_owns
+#define boot_malloc arena_malloc
+#define boot_calloc arena_calloc
+#define boot_realloc arena_realloc
 #include "host/boot.c"
 #undef dispatch
 #undef next
 #undef real_resolve
 #undef boot_used
 #undef boot_owns
+#undef boot_malloc
+#undef boot_calloc
+#undef boot_realloc
 
 #include "tests/unit.h"
 

@@ -58,12 +58,12 @@ static void *take(size_t alignment, size_t bytes)
 	return arena + start;
 }
 
-static void *boot_malloc(size_t size)
+void *boot_malloc(size_t size)
 {
 	return real_resolve() ? next.malloc(size) : take(ALIGNMENT, size);
 }
 
-static void *boot_calloc(size_t count, size_t size)
+void *boot_calloc(size_t count, size_t size)
 {
 	size_t bytes;
 
@@ -83,7 +83,7 @@ static void boot_free(void *at)
 		next.free(at);
 }
 
-static void *boot_realloc(void *at, size_t size)
+void *boot_realloc(void *at, size_t size)
 {
 	size_t old;
 	void *moved;

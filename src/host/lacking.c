@@ -68,9 +68,7 @@ static void *aligned_by_aligned_alloc(size_t alignment, size_t size)
 	return aligned_alloc(alignment, size);
 }
 
-static aligned_function *aligned;
-
-static int posix_memalign_by_aligned(void **out, size_t alignment, size_t size)
+static int posix_memalign_by(aligned_function *aligned, void **out, size_t alignment, size_t size)
 {
 	int saved = errno;
 	void *at;
@@ -83,6 +81,17 @@ static int posix_memalign_by_aligned(void **out, size_t alignment, size_t size)
 		return ENOMEM;
 	*out = at;
 	return 0;
+}
+
+/* No variable tells by which: whoever is led here has read no more than an address. */
+static int posix_memalign_by_memalign(void **out, size_t alignment, size_t size)
+{
+	return posix_memalign_by(aligned_by_memalign, out, alignment, size);
+}
+
+static int posix_memalign_by_aligned_alloc(void **out, size_t alignment, size_t size)
+{
+	return posix_memalign_by(aligned_by_aligned_alloc, out, alignment, size);
 }
 
 /* Is it found in the object that has free, or before that? */
@@ -99,6 +108,7 @@ void lacking_make(struct heap *h)
 	struct object with_free;
 	unsigned our_place = object_our_place();
 	bool has_memalign, has_posix_memalign, has_aligned_alloc;
+	aligned_function *aligned;
 
 	h->reallocarray = reallocarray_by_realloc;
 	h->valloc = valloc_by_memalign;
@@ -117,7 +127,7 @@ void lacking_make(struct heap *h)
 	if (!has_memalign)
 		h->memalign = aligned;
 	if (!has_posix_memalign)
-		h->posix_memalign = posix_memalign_by_aligned;
+		h->posix_memalign = has_memalign ? posix_memalign_by_memalign : posix_memalign_by_aligned_alloc;
 	if (!has_aligned_alloc)
 		h->aligned_alloc = aligned;
 }

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Posts are few, so both sides look through them all. The dispatch table is swapped by our thread alone; the
-   host's threads find nothing wanted for a moment after the last one was served. */
+/* Posts are few, so both sides look through them all. The host's threads find nothing wanted for a moment after the last
+   one was served.
+
+   A wrapper reads its slot of the dispatch table without ordering, so a function of ours that is called through it has
+   seen nothing else that was written before. It goes on through the bootstrap's functions, which ask whether the next
+   allocator is known, with acquire. */
 #include "post.h"
 
 #include <errno.h>
 #include <stdatomic.h>
 
 #include "base/sections.h"
+#include "boot.h"
 #include "real.h"
 
 #define POSTS 256
@@ -18,9 +23,10 @@ static struct {
 } posts[POSTS] LARGE_STATE;
 
 static _Atomic int wanted;
-static bool swapped;      /* our thread's */
-static int in_use;        /* slots; our thread's */
-static struct heap usual; /* where the table leads otherwise; known once it was swapped */
+
+/* Guarded by the gate. */
+static bool swapped; /* the dispatch table leads through us */
+static int in_use;   /* slots */
 
 static void serve_one(void)
 {
@@ -53,7 +59,7 @@ static void serve(void)
 
 static void *posting_malloc(size_t size)
 {
-	void *at = usual.malloc(size);
+	void *at = boot_malloc(size);
 
 	serve();
 	return at;
@@ -61,7 +67,7 @@ static void *posting_malloc(size_t size)
 
 static void *posting_calloc(size_t count, size_t size)
 {
-	void *at = usual.calloc(count, size);
+	void *at = boot_calloc(count, size);
 
 	serve();
 	return at;
@@ -69,7 +75,7 @@ static void *posting_calloc(size_t count, size_t size)
 
 static void *posting_realloc(void *old, size_t size)
 {
-	void *at = usual.realloc(old, size);
+	void *at = boot_realloc(old, size);
 
 	serve();
 	return at;
@@ -82,11 +88,13 @@ static void swap(bool in)
 	if (in == swapped)
 		return;
 	swapped = in;
-	if (!usual.malloc)
-		usual = dispatch;
-	POINT(malloc, in ? posting_malloc : usual.malloc);
-	POINT(calloc, in ? posting_calloc : usual.calloc);
-	POINT(realloc, in ? posting_realloc : usual.realloc);
+	if (!in) {
+		real_point();
+		return;
+	}
+	POINT(malloc, posting_malloc);
+	POINT(calloc, posting_calloc);
+	POINT(realloc, posting_realloc);
 }
 
 int post_put(size_t size)
@@ -139,8 +147,8 @@ bool post_withdraw(int slot)
 
 void post_reset(void)
 {
-	if (!usual.malloc)
-		return; /* there never was one */
+	if (!in_use)
+		return; /* most children: their pages stay the parent's */
 	for (unsigned i = 0; i < POSTS; i++)
 		atomic_store(&posts[i].state, POST_UNUSED);
 	atomic_store(&wanted, 0);

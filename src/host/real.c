@@ -52,7 +52,7 @@ bool real_next(const char *name, void *slot)
 
 #define POINT(function) __atomic_store_n(&dispatch.function, next.function, __ATOMIC_RELEASE)
 
-static void point_dispatch(void)
+void real_point(void)
 {
 	bool arena_used = boot_used(); /* then those that take a block keep knowing it */
 
@@ -102,7 +102,7 @@ static void *probe_malloc(size_t size)
 {
 	if (size == PROBE_BYTES)
 		atomic_store(&probe_arrived, true);
-	return next.malloc(size);
+	return boot_malloc(size);
 }
 
 /* Only a call tells. A wrapper before us leads here and an allocator does not; valgrind turns even calls to our own
@@ -150,7 +150,7 @@ static void check_usable_size(struct heap *h)
 void real_begin(void)
 {
 	real_resolve();
-	point_dispatch();
+	real_point();
 }
 
 static void settle(void)

@@ -44,6 +44,9 @@ bool real_next(const char *name, void *slot);
 /* Called once by the constructor: resolves, and points `dispatch` straight at `next`. */
 void real_begin(void);
 
+/* Points `dispatch` straight at `next`, but where blocks of the bootstrap arena may come by. Once resolved. */
+void real_point(void);
+
 /* Finds out whether the host's calls pass through us at all, which the search order decides, and sets `real`
    accordingly. After real_begin, before anything is injected; once is enough. Keeps errno. */
 void real_settle(void);
