@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/kernel.h"
 #include "base/sections.h"
 #include "boot.h"
 #include "lacking.h"
@@ -39,14 +40,15 @@ static const void *address_of(const void *slot)
 
 bool real_next(const char *name, void *slot)
 {
-	void *at = __atomic_load_n((void **)slot, __ATOMIC_RELAXED);
+	void *known = __atomic_load_n((void **)slot, __ATOMIC_ACQUIRE), *at = known;
 
-	if (!at) {
+	if (!at)
 		at = dlsym(RTLD_NEXT, name);
-		__atomic_store_n((void **)slot, at, __ATOMIC_RELAXED);
-	}
 	if (!at)
 		errno = ENOSYS;
+	/* Once: the caller reads it without more ado. */
+	if (at && !known)
+		__atomic_compare_exchange_n((void **)slot, &known, at, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 	return at != NULL;
 }
 
@@ -62,6 +64,15 @@ void real_point(void)
 #include "host/family.def"
 }
 
+static void look_up(void)
+{
+#define FAMILY(traits, give, result, name, parameters, arguments) \
+	if (!((traits) & IS_MADE)) \
+		point_at(&next.name, dlsym(RTLD_NEXT, #name));
+#include "host/family.def"
+	lacking_make(&next);
+}
+
 bool real_resolve(void)
 {
 	static START_STATE atomic_bool busy, resolved;
@@ -72,12 +83,11 @@ bool real_resolve(void)
 	/* Atomic, so that the compiler cannot drop it around dlsym, which it takes for a leaf. */
 	if (atomic_exchange(&busy, true))
 		return false;
-#define FAMILY(traits, give, result, name, parameters, arguments) \
-	if (!((traits) & IS_MADE)) \
-		point_at(&next.name, dlsym(RTLD_NEXT, #name));
-#include "host/family.def"
-	lacking_make(&next);
-	atomic_store(&resolved, true);
+	/* Another thread may have been at it between the two: what is read already is not written again. */
+	if (!atomic_load(&resolved)) {
+		look_up();
+		atomic_store(&resolved, true);
+	}
 	atomic_store(&busy, false);
 	errno = saved;
 	return true;
@@ -147,17 +157,26 @@ static void check_usable_size(struct heap *h)
 		h->malloc_usable_size = unknown_size;
 }
 
+/* A thread that another library's constructor has started may be at it. */
+static void resolve_in_any_case(void)
+{
+	while (!real_resolve())
+		kernel_sched_yield();
+}
+
 void real_begin(void)
 {
-	real_resolve();
+	resolve_in_any_case();
 	real_point();
 }
 
 static void settle(void)
 {
-	struct heap found = next; /* for what is to be found nowhere else */
+	struct heap found;
 	int saved = errno;
 
+	resolve_in_any_case();
+	found = next; /* for what is to be found nowhere else */
 	find(&found);
 	in_path = leads_here(&found);
 	real = in_path ? next : found;
