@@ -30,8 +30,8 @@ static struct {
 
 	atomic_bool wanted;
 	atomic_uint changes;
-	pid_t owner;       /* these two are written where there is only one thread */
-	uint64_t start_ns;
+	_Atomic pid_t owner; /* these two are the process's: in the constructor other threads may ask already */
+	_Atomic uint64_t start_ns;
 	atomic_flag lock;
 	unsigned aside; /* guarded by lock */
 } life = { .lock = ATOMIC_FLAG_INIT };
@@ -170,17 +170,17 @@ void life_stays_away(void)
 
 bool life_is_ours(void)
 {
-	return life.owner == kernel_pid();
+	return atomic_load(&life.owner) == kernel_pid();
 }
 
 pid_t life_owner(void)
 {
-	return life.owner;
+	return atomic_load(&life.owner);
 }
 
 uint64_t life_start_ns(void)
 {
-	return life.start_ns;
+	return atomic_load(&life.start_ns);
 }
 
 pid_t life_tid(void)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What decides whether a call of setuid's family is allowed. Of two threads that change theirs at once either may be noted
-   last, as either may be the last whose call changes our thread. */
+   last, word by word, as either may be the last whose call changes our thread. */
 #include "rights.h"
 
 #include <errno.h>
+#include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -20,13 +22,21 @@ struct rights {
 	struct capabilities capabilities[2];
 };
 
-static struct rights noted;
+#define WORDS ((sizeof(struct rights) + sizeof(uint64_t) - 1) / sizeof(uint64_t))
 
-static void read_rights(struct rights *r)
+union words {
+	struct rights rights;
+	uint64_t word[WORDS];
+};
+
+static _Atomic uint64_t noted[WORDS];
+
+static void read_rights(union words *words)
 {
+	struct rights *r = &words->rights;
 	int saved = errno;
 
-	memset(r, 0, sizeof(*r));
+	memset(words, 0, sizeof(*words));
 	kernel_getresuid(&r->uids[0], &r->uids[1], &r->uids[2]);
 	kernel_getresgid(&r->gids[0], &r->gids[1], &r->gids[2]);
 	r->securebits = (int)kernel_prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
@@ -36,7 +46,11 @@ static void read_rights(struct rights *r)
 
 void rights_note(void)
 {
-	read_rights(&noted);
+	union words now;
+
+	read_rights(&now);
+	for (size_t i = 0; i < WORDS; i++)
+		atomic_store_explicit(&noted[i], now.word[i], memory_order_relaxed);
 }
 
 void rights_forget(void)
@@ -46,10 +60,13 @@ void rights_forget(void)
 
 bool rights_are_noted(void)
 {
-	struct rights now;
+	union words now;
+	bool same = true;
 
 	read_rights(&now);
-	return memcmp(&now, &noted, sizeof(now)) == 0;
+	for (size_t i = 0; i < WORDS; i++)
+		same &= now.word[i] == atomic_load_explicit(&noted[i], memory_order_relaxed);
+	return same;
 }
 
 /* The kernel tells a thread of the same process with which rights another may ask for its limits: the same ids. */

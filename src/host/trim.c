@@ -3,6 +3,7 @@
    glibc's malloc_trim too, which knows nothing of its heap. */
 #include "trim.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -93,58 +94,73 @@ static const struct way ways[] = {
 
 #define NO_WAY (&ways[sizeof(ways) / sizeof(ways[0]) - 1])
 
-static const struct way *way = NO_WAY;
+/* Published whole with release, read with acquire, its functions with it: a host thread may use the C API before. */
+static _Atomic(const struct way *) settled = NO_WAY;
+
+static const struct way *the_way(void)
+{
+	return atomic_load_explicit(&settled, memory_order_acquire);
+}
 
 void trim_settle(void)
 {
+	const struct way *way = ways;
 	struct object object;
 	void *malloc_at;
 
 	memcpy(&malloc_at, &real.malloc, sizeof(malloc_at));
 	if (!object_of(malloc_at, &object))
 		return;
-	for (way = ways; way != NO_WAY; way++)
-		if ((of_heap.at = object_function(&object, way->name)))
-			break;
+	while (way != NO_WAY && !(of_heap.at = object_function(&object, way->name)))
+		way++;
 	if (way->flush)
 		of_thread.at = object_function(&object, way->thread_name);
+	atomic_store_explicit(&settled, way, memory_order_release);
 }
 
 const char *trim_how(void)
 {
-	return way->name;
+	return the_way()->name;
 }
 
 void trim_thread(void)
 {
+	const struct way *way = the_way();
+
 	if (way->flush && of_thread.at)
 		way->flush();
 }
 
 bool trim_has_heap(void)
 {
-	return way->trim != NULL;
+	return the_way()->trim != NULL;
 }
 
 void trim_heap(void)
 {
-	way->trim();
+	the_way()->trim();
 }
 
 void trim_prepare(size_t size)
 {
+	const struct way *way = the_way();
+
 	if (way->prepare && size < way->shrink_from)
 		way->prepare();
 }
 
 void trim_fill(void)
 {
+	const struct way *way = the_way();
+
 	if (way->fill)
 		way->fill();
 }
 
 bool trim_renew(void)
 {
+	const struct way *way = the_way();
+
 	return way->renew && way->renew();
 }
 
@@ -159,14 +175,14 @@ void trim_adopt(void)
 
 void *trim_gather(void *at)
 {
-	void *grown = way->prepare ? real.realloc(at, GATHERING) : NULL;
+	void *grown = the_way()->prepare ? real.realloc(at, GATHERING) : NULL;
 
 	return grown ? grown : at;
 }
 
 void trim_free(void *at, size_t size)
 {
-	void *shrunk = size >= way->shrink_from ? real.realloc(at, SHRUNK) : NULL;
+	void *shrunk = size >= the_way()->shrink_from ? real.realloc(at, SHRUNK) : NULL;
 
 	real.free(shrunk ? shrunk : at);
 }
