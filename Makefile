@@ -183,12 +183,17 @@ san:
 	$(MAKE) B=$(B)/san CFLAGS="-O1 -g $(SANITIZE)" LDFLAGS="$(SANITIZE)" $(B)/san/tests/unit
 	B=$(B)/san tests/run unit
 
-# The unit tests under ThreadSanitizer: a few minutes. By gcc, whose runtime is a library, and so an allocator behind the
+# The unit tests, and a host with threads, under ThreadSanitizer: a few minutes. By gcc, whose runtime is a library, and so an allocator behind the
 # program; clang's would be part of it. It knows no fences, of which ours are for a kernel without membarrier.
 tsan:
 	$(MAKE) B=$(B)/tsan CC=gcc CFLAGS="-O1 -g -fsanitize=thread -Wno-tsan" LDFLAGS="-fsanitize=thread" \
-		$(B)/tsan/tests/unit
+		$(B)/tsan/tests/unit $(B)/tsan/tests/tsan_host
 	B=$(B)/tsan tests/tsan
+
+$(B)/tests/tsan_host: $(B)/unit/tests/tsan_host.o $(UNIT_LIB)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--wrap=real_in_path,--wrap=pthread_atfork $^ $(LIB_LIBS) -o $@
 
 # The unit tests, and hosts that have us preloaded, under memcheck: a few minutes.
 valgrind: tests
