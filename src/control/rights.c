@@ -55,7 +55,7 @@ void rights_note(void)
 
 void rights_forget(void)
 {
-	noted.securebits = -1;
+	atomic_store_explicit(&noted[0], UINT64_MAX, memory_order_relaxed); /* nobody has such ids */
 }
 
 bool rights_are_noted(void)
