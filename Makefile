@@ -193,7 +193,7 @@ tsan:
 $(B)/tests/tsan_host: $(B)/unit/tests/tsan_host.o $(UNIT_LIB)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--wrap=real_in_path,--wrap=pthread_atfork $^ $(LIB_LIBS) -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--wrap=real_in_path,--wrap=pthread_atfork,--wrap=thread_settle $^ $(LIB_LIBS) -o $@
 
 # The unit tests, and hosts that have us preloaded, under memcheck: a few minutes.
 valgrind: tests

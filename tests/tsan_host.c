@@ -3,6 +3,7 @@
    runtime's place: what the doorway does stands here. Its words name the threads. They are there before the library is, as
    those of another library's constructor. For each line of its input those do a round that would keep clients from being
    served for ever, and it ends with its input. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -31,6 +32,21 @@ bool __wrap_real_in_path(void);
 bool __wrap_real_in_path(void)
 {
 	return true;
+}
+
+/* The runtime reports on the thread that it has caught, and ours has a standard error of its own, which leads nowhere. */
+int __real_thread_settle(const char *name);
+int __wrap_thread_settle(const char *name);
+
+int __wrap_thread_settle(const char *name)
+{
+	int rc = __real_thread_settle(name), fd = open("/proc/self/fd/2", O_WRONLY | O_CLOEXEC); /* main's */
+
+	if (fd >= 0) {
+		dup2(fd, 2);
+		close(fd);
+	}
+	return rc;
 }
 
 /* The runtime holds locks of its own in fork, where no handler could start a thread: so they run around it. And it does not
