@@ -17,6 +17,7 @@ from wire import binrpc_meaning, binrpc_request
 
 TOO_MANY = "too many connections, 64 are open (only commands that take back are served now, as mt.reset)"
 NO_MEMORY = "no memory for another connection (only commands that take back are served now, as mt.reset)"
+NO_DESCRIPTOR = "no descriptor for another connection (only commands that take back are served now, as mt.reset)"
 PAGE = resource.getpagesize()
 
 # Opens connections without a pause and says nothing, in so many processes.
@@ -286,6 +287,74 @@ def a_newcomer_without_memory_is_told_so_and_may_still_reset():
         resource.prlimit(host.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         with Client(host.path) as late:
             equal(late.ask("mt.mem_used"), "200 OK\n0")
+
+
+def most_of_ours(pid):
+    """The greatest number of a descriptor in our thread's table."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/comm") as comm:
+            if comm.read() == "mtpreload\n":
+                return max(map(int, os.listdir(f"/proc/{pid}/task/{task}/fd")))
+    raise AssertionError("no thread of ours")
+
+
+def idle_until_refused(path):
+    """Ordinary clients, until there is no descriptor for one more."""
+    clients = []
+    for _ in range(20):
+        client = Client(path)
+        answer = client.ask("mt.mem_used")
+        if answer == "503 " + NO_DESCRIPTOR:
+            assert is_closed(client)
+            client.socket.close()
+            return clients
+        clients.append(client)
+    raise AssertionError("all were let in")
+
+
+def resets_without_descriptors(path, clients):
+    with Client(path) as late:
+        equal(late.ask("mt.reset"), "200 OK\n0")
+        with Client(path) as other:  # whoever had the last one has spoken, and is silent now
+            equal(other.ask("mt.reset"), "200 OK\n0")
+    silent = [Client(path) for _ in range(20)]
+    equal(mtctl(path, "mt.reset"), "0\n")
+    for client in silent:
+        client.socket.close()
+    for client in clients:
+        equal(client.call("mt.mem_used"), 0, "nobody was hung up on")
+
+
+@fact
+def a_newcomer_without_a_descriptor_is_told_so_and_may_still_reset():
+    with Host() as host, Client(host.path) as first:
+        first.call("mt.mem_used")
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (most_of_ours(host.pid) + 1, hard))
+        clients = idle_until_refused(host.path)
+        resets_without_descriptors(host.path, [first, *clients])
+        resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (hard, hard))
+        with Client(host.path) as late:
+            equal(late.ask("mt.mem_used"), "200 OK\n0")
+
+
+@fact
+def a_host_that_starts_with_few_descriptors_is_reset_all_the_same():
+    for limit in range(8, 12):
+        with Place() as place, Program(["sh", "-c", f"ulimit -n {limit}; exec sleep 1000"], env=place.environment()) as host:
+            path = place.wait_socket(host.pid)
+            clients = idle_until_refused(path)
+            equal(len(clients), limit - 7, "ordinary clients")
+            resets_without_descriptors(path, clients)
+
+
+@fact
+def a_limit_lowered_below_what_is_open_keeps_nobody_from_a_reset():
+    with Host() as host:
+        resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (4, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        equal(idle_until_refused(host.path), [])
+        resets_without_descriptors(host.path, [])
+        equal(host.place.names(), [os.path.basename(host.path)])
 
 
 def drop_to_ordinary():

@@ -116,7 +116,7 @@ uint64_t places_free_ns(void)
 	return ready_ns;
 }
 
-static bool make_room(uint64_t now_ns, uint64_t *ready_ns)
+bool places_make_room(uint64_t now_ns, uint64_t *ready_ns)
 {
 	struct conn *c = who_makes_room(ready_ns);
 
@@ -143,7 +143,7 @@ struct conn *places_vacant(uint64_t now_ns, uint64_t *again_ns)
 {
 	struct conn *c = has_room() ? free_place() : NULL;
 
-	if (!c && make_room(now_ns, again_ns))
+	if (!c && places_make_room(now_ns, again_ns))
 		c = free_place();
 	return c;
 }

@@ -29,7 +29,11 @@ uint64_t places_free_ns(void);
    nobody can before `*again_ns`. */
 struct conn *places_vacant(uint64_t now_ns, uint64_t *again_ns);
 
-/* Gives it to the accepted socket. `last_descriptor`: the process may have no more. */
+/* Hangs up on the silent connection that places_vacant would hang up on, if it has had its time, for its descriptor. False:
+   nobody has before `*again_ns`. */
+bool places_make_room(uint64_t now_ns, uint64_t *again_ns);
+
+/* Gives it to the accepted socket. `last_descriptor`: there was none but the one that is kept for this. */
 void places_take(struct conn *vacant, int fd, pid_t pid, uid_t uid, bool last_descriptor);
 
 /* Gives back the memory of connections that are over. Until then their structs can be read. */

@@ -20,6 +20,7 @@
 #define LINGER_NS (50 * NS_PER_US)
 
 static int listener = -1;
+static int spare = -1; /* a descriptor that is kept for whoever comes when there is no other: see accept_by_spare */
 static uint64_t rest_until_ns;  /* accept found no descriptor */
 static bool starved; /* and it has no client whose end would give it one */
 static uint64_t rest_from_closed; /* as many connections had been closed then */
@@ -32,8 +33,23 @@ _Static_assert(1 + PLACES_MAX + 1 <= SLEEP_FDS, "the polled set has room for all
 static struct sleeper *waiter; /* whose polled set it is; NULL: nothing has been waited for */
 static struct conn *polled_conn[SLEEP_FDS];
 
-/* For the directory, its STOP, the listener and one client. */
+/* For the directory, its STOP, the listener and one client; the spare one is not among them. */
 #define DESCRIPTORS 4
+
+/* The lowest number that is free, which a limit that is lowered later forbids last. */
+static bool keep_spare(void)
+{
+	if (spare < 0)
+		spare = kernel_fcntl(0, F_DUPFD_CLOEXEC, 0);
+	return spare >= 0;
+}
+
+static void give_up_spare(void)
+{
+	if (spare >= 0)
+		kernel_close(spare);
+	spare = -1;
+}
 
 static bool has_descriptors(void)
 {
@@ -49,7 +65,7 @@ static bool has_descriptors(void)
 
 int server_reserve(void)
 {
-	return places_start() < 0 ? -ENOMEM : has_descriptors() ? 0 : -EMFILE;
+	return places_start() < 0 ? -ENOMEM : keep_spare() && has_descriptors() ? 0 : -EMFILE;
 }
 
 void server_close_listener(void)
@@ -80,13 +96,14 @@ void server_stop(void)
 			conn_hang_up(places_at(i));
 	places_tidy();
 	server_close_listener();
+	give_up_spare();
 	waiter = NULL;
 }
 
 void server_forget(void)
 {
 	places_forget();
-	listener = -1;
+	listener = spare = -1;
 	rest_until_ns = 0;
 	waiter = NULL;
 }
@@ -118,29 +135,58 @@ static void rest(uint64_t until_ns)
 	rest_from_closed = conn_closed();
 }
 
+static int accept_socket(void)
+{
+	return kernel_accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
+/* No descriptor is left: the newcomer gets the one that is kept, or that of a silent one who has it. */
+static int accept_by_spare(uint64_t now_ns, uint64_t *again_ns)
+{
+	int fd = -1;
+
+	if (spare >= 0 || places_make_room(now_ns, again_ns)) {
+		give_up_spare();
+		fd = accept_socket();
+	} else {
+		errno = EMFILE;
+	}
+	return fd;
+}
+
+static bool is_empty(void)
+{
+	return !conn_count() && !conn_reserved_count();
+}
+
 static void accept_one(void)
 {
 	uint64_t now = clock_ns(), again_ns = CLOCK_NEVER;
 	struct conn *vacant = places_vacant(now, &again_ns);
 	struct ucred peer;
+	bool last;
 	int fd;
 
 	if (!vacant) {
 		rest(earlier(again_ns, now + REST_NS));
 		return;
 	}
-	fd = kernel_accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	(void)keep_spare(); /* first: a newcomer may not take the one that a client has just given back */
+	fd = accept_socket();
+	last = fd < 0 && errno == EMFILE;
+	if (last)
+		fd = accept_by_spare(now, &again_ns);
 	if (fd < 0) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-			rest(now + REST_NS);
-		starved = errno == EMFILE && !conn_count();
+			rest(earlier(again_ns, now + REST_NS));
+		starved = errno == EMFILE && is_empty();
 		return;
 	}
 	if (!access_begins(fd, &peer)) {
 		kernel_close(fd);
 		return;
 	}
-	places_take(vacant, fd, peer.pid, peer.uid, false);
+	places_take(vacant, fd, peer.pid, peer.uid, last);
 }
 
 static void add_polled(int fd, short events, enum sleep_arm *arm, struct conn *c)
