@@ -2,6 +2,7 @@
 /* host_gives_up WAY: once a line has come, gives up rights of its main thread alone, says what came of it, and ends with
    its input. */
 #include <errno.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -9,6 +10,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#define USER 1000
 
 /* Of Linux 5.13, alike on all processors. */
 enum { LANDLOCK_CREATE_RULESET = 444, LANDLOCK_RESTRICT_SELF = 446 };
@@ -49,6 +52,33 @@ static int by_landlock(void)
 	return (int)syscall(LANDLOCK_RESTRICT_SELF, fd, 0);
 }
 
+static int by_setresuid(void)
+{
+	return setresuid(USER, USER, USER);
+}
+
+static int by_setresuid_number(void)
+{
+	return (int)syscall(SYS_setresuid, USER, USER, USER);
+}
+
+static int by_setuid(void)
+{
+	return setuid(USER);
+}
+
+static int by_setresgid(void)
+{
+	return setresgid(USER, USER, USER);
+}
+
+static int by_setgroups(void)
+{
+	const gid_t group = USER;
+
+	return setgroups(1, &group);
+}
+
 static const struct {
 	const char *name;
 	int (*give_up)(void);
@@ -58,6 +88,11 @@ static const struct {
 	{ "bounding", by_bounding_set },
 	{ "bounding-number", by_bounding_set_number },
 	{ "landlock", by_landlock },
+	{ "setresuid", by_setresuid },
+	{ "setresuid-number", by_setresuid_number },
+	{ "setuid", by_setuid },
+	{ "setresgid", by_setresgid },
+	{ "setgroups", by_setgroups },
 };
 
 int main(int argc, char **argv)

@@ -7,7 +7,7 @@ import resource
 import signal
 import time
 
-from harness import MIB, PIPES, Client, Place, Program, by_root, equal, fact, need, run_facts, victim, wait_for
+from harness import MIB, PIPES, Client, Place, Program, by_root, equal, fact, need, run_facts, victim, wait_for, without_library
 from victims import obeys
 
 SIGNALS = 20000
@@ -177,6 +177,84 @@ def our_thread_writes_no_log_that_a_landlock_domain_denies_the_host():
             assert "Permission denied" in text, (code, text)
         equal(host.finish(), ("", 0))
         equal(place.names(), [])
+
+
+def without_room():
+    resource.setrlimit(resource.RLIMIT_SIGPENDING, (0, 0))
+
+
+def takes_room(pid):
+    resource.prlimit(pid, resource.RLIMIT_SIGPENDING, (0, 0))
+
+
+# Calls that want a process without a second thread, and one that does not; after each it counts the threads.
+UNSHARE = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+for flags in (0x200, 0x4000000, 0x20000, 0x10000000):
+    sys.stdin.readline()
+    print(libc.unshare(flags), os.strerror(ctypes.get_errno()), len(os.listdir("/proc/self/task")), flush=True)
+sys.stdin.readline()
+"""
+
+
+def unshares(early, env, place=None):
+    """What the host says of each call. The limit comes before our thread or once that sleeps."""
+    said = []
+    with Program(["/usr/bin/python3", "-c", UNSHARE], env=env, preexec_fn=without_room if early else None, **PIPES) as host:
+        for call in range(4):
+            if place:
+                obeys(place.wait_socket(host.pid))
+                wait_for(lambda: sleeps(host.pid), "its sleep")
+            if not early:
+                takes_room(host.pid)
+            host.tell()
+            said.append(host.hear())
+        host.tell()
+        equal(host.finish(), ("", 0))
+    return said
+
+
+@by_root
+def a_host_without_room_for_signals_unshares_and_has_one_thread_of_ours():
+    for early in (True, False):
+        plain = unshares(early, without_library())
+        equal([line.split()[0] for line in plain], ["0"] * 4)
+        with Place() as place:
+            equal(unshares(early, place.environment(), place), [line.replace(" 1\n", " 2\n") for line in plain])
+            equal(place.names(), [])
+
+
+IDS = ("Uid", "Gid", "Groups", "CapPrm", "CapEff")
+
+
+def has_given_up(way, early, env, place=None):
+    """The rights of each thread, ours apart, once the main one has given its own up."""
+    with Program([victim("gives_up"), way], env=env, preexec_fn=without_room if early else None, **PIPES) as host:
+        if place:
+            obeys(place.wait_socket(host.pid))
+            wait_for(lambda: sleeps(host.pid), "its sleep")
+        if not early:
+            takes_room(host.pid)
+        host.tell()
+        equal(host.hear(), "given up\n", way)
+        threads = [lines(host.pid, task, *IDS) for task in ours(host.pid)]
+        equal(len(threads), 1 if place else 0, way)
+        if place:
+            obeys(place.wait_socket(host.pid))
+        main = lines(host.pid, host.pid, *IDS)
+        equal(host.finish(), ("", 0), way)
+        return main, threads
+
+
+@by_root
+def no_thread_keeps_what_a_host_without_room_for_signals_gives_up():
+    for way in ("setresuid", "setuid", "setresgid", "setgroups", "setresuid-number"):
+        for early in (True, False):
+            plain, _ = has_given_up(way, early, without_library())
+            with Place() as place:
+                main, (thread,) = has_given_up(way, early, place.environment(), place)
+                equal((main, thread), (plain, plain), f"{way}, {'before' if early else 'after'} our start")
 
 
 run_facts()

@@ -3,6 +3,7 @@
    the host nor for a full queue. */
 #include "control/sleep.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -253,6 +254,24 @@ START_TEST(sleeper_is_woken_though_the_queue_has_become_full)
 }
 END_TEST
 
+START_TEST(sleeper_takes_signals_while_there_is_room)
+{
+	begin();
+	ck_assert(sleep_takes_signals(&sleeper)); /* nobody yet */
+	events = POLLIN;
+	ck_assert_int_eq(thread_start(wait_for_socket), 0);
+	wait_asleep();
+	ck_assert(sleep_takes_signals(&sleeper));
+	limit_signals(0);
+	errno = 77;
+	ck_assert(!sleep_takes_signals(&sleeper));
+	ck_assert_int_eq(errno, 77);
+	limit_signals(100);
+	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	end();
+}
+END_TEST
+
 START_TEST(where_the_queue_is_full_it_looks_again_and_again)
 {
 	begin();
@@ -312,4 +331,5 @@ UNIT_SUITE(sleep, rest_ends_at_its_time_and_when_it_is_woken, rest_of_one_woken_
 	   sleep_ends_at_its_time, sleep_ends_for_what_comes, sleep_ends_when_the_other_side_hangs_up,
 	   sleep_ends_when_there_is_room_to_send_again, sleeper_is_woken_without_a_descriptor,
 	   sleeper_is_woken_though_the_queue_has_become_full, where_the_queue_is_full_it_looks_again_and_again,
+	   sleeper_takes_signals_while_there_is_room,
 	   signals_of_the_process_do_not_end_a_sleep, what_comes_is_seen_beyond_the_limit_of_descriptors)

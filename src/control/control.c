@@ -244,7 +244,7 @@ void control_thread_ends(void)
 
 bool control_rights_change(void)
 {
-	return control_follows_caller() && (!rights_are_noted() || life_looks()) && control_pause();
+	return control_follows_caller() && (!rights_are_noted() || !life_takes_signals()) && control_pause();
 }
 
 /* Ours takes over what the calling thread has by being begun by it. */

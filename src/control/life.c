@@ -204,6 +204,11 @@ bool life_looks(void)
 	return atomic_load(&life.sleeper.looks);
 }
 
+bool life_takes_signals(void)
+{
+	return life_is_active() && sleep_takes_signals(&life.sleeper);
+}
+
 struct sleeper *life_sleeper(void)
 {
 	return &life.sleeper;

@@ -72,6 +72,9 @@ void life_wake(void);
 /* Does nothing wake it for certain, so that it looks ten times a second? */
 bool life_looks(void);
 
+/* Can it be sent a signal, as the C library does where all threads are to change? It wakes it. */
+bool life_takes_signals(void);
+
 struct sleeper *life_sleeper(void);
 
 /* In the constructor and in a forked child: nothing lives yet. Whether there is to be one stays. */

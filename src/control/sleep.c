@@ -176,6 +176,16 @@ void sleep_wake(struct sleeper *s)
 	errno = saved;
 }
 
+bool sleep_takes_signals(const struct sleeper *s)
+{
+	pid_t tid = atomic_load(&s->tid);
+	int saved = errno;
+	bool sent = !tid || send_signal(tid) == 0;
+
+	errno = saved;
+	return sent;
+}
+
 void sleep_clear(struct sleeper *s)
 {
 	s->count = 0;
@@ -326,12 +336,6 @@ bool sleep_look(struct sleeper *s)
 	return found > 0;
 }
 
-/* A signal to oneself is refused like everybody else's. */
-static bool queue_has_room(const struct sleeper *s)
-{
-	return send_signal(atomic_load(&s->tid)) == 0;
-}
-
 static void fall_asleep(struct sleeper *s, uint64_t deadline_ns)
 {
 	bool ready = false, can_be_woken;
@@ -341,7 +345,7 @@ static void fall_asleep(struct sleeper *s, uint64_t deadline_ns)
 	block_signal();
 	can_be_woken = arm_all(s, &ready);
 	drain(s);
-	can_be_woken &= queue_has_room(s);
+	can_be_woken &= sleep_takes_signals(s); /* one to oneself is refused like everybody else's */
 	drain(s); /* what was sent before is told by what follows */
 	s->noticed |= atomic_exchange(&came_awake, false);
 	atomic_store(&s->looks, !can_be_woken);

@@ -52,6 +52,10 @@ void sleep_forget(struct sleeper *s);
 /* Any thread, and a signal handler. Takes no descriptor; keeps errno. */
 void sleep_wake(struct sleeper *s);
 
+/* Any thread, while there is that one: can it be sent a signal now? It wakes it. One that has
+   yet to begin its rest is taken to. Keeps errno. */
+bool sleep_takes_signals(const struct sleeper *s);
+
 /* On the thread: the set of descriptors is built anew for each wait. `arm` is as old as the descriptor is open. */
 void sleep_clear(struct sleeper *s);
 void sleep_add(struct sleeper *s, int fd, short events, enum sleep_arm *arm);
