@@ -32,7 +32,9 @@ static const struct timespec moment = { .tv_nsec = 50000 };
 
 void gate_begin(void)
 {
-	gate_passage.fenced = kernel_raw(SYS_membarrier, BARRIER_REGISTER_PRIVATE, 0, 0, 0, 0, 0) < 0;
+	bool refused = kernel_raw(SYS_membarrier, BARRIER_REGISTER_PRIVATE, 0, 0, 0, 0, 0) < 0;
+
+	atomic_store(&gate_passage.fenced, refused);
 }
 
 void gate_enter_last(void)
@@ -74,7 +76,7 @@ void gate_step_in(bool was_inside)
 /* From here on the owner sees `passing` when its call ends, or we see that it has ended. */
 static bool order_against_owner(void)
 {
-	if (gate_passage.fenced) {
+	if (atomic_load(&gate_passage.fenced)) {
 		atomic_thread_fence(memory_order_seq_cst);
 		return true;
 	}

@@ -43,7 +43,7 @@ void gate_reset(void);
 struct gate_passage {
 	_Atomic unsigned calls;   /* begun and ended by the owner: odd while it is in one */
 	_Atomic unsigned passing; /* forks */
-	bool fenced;              /* there is no membarrier: the owner has to order its own stores and loads */
+	atomic_bool fenced;       /* there is no membarrier: the owner has to order its own stores and loads */
 } __attribute__((aligned(64)));
 extern struct gate_passage gate_passage;
 extern _Thread_local bool gate_is_inside; /* this thread */
@@ -68,7 +68,7 @@ static inline void gate_block_end(void)
 		return;
 	atomic_store_explicit(&gate_passage.calls, atomic_load_explicit(&gate_passage.calls, memory_order_relaxed) + 1,
 			      memory_order_release);
-	if (gate_passage.fenced)
+	if (atomic_load_explicit(&gate_passage.fenced, memory_order_relaxed))
 		atomic_thread_fence(memory_order_seq_cst);
 	else
 		atomic_signal_fence(memory_order_seq_cst);
