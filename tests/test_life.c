@@ -6,18 +6,24 @@
 #include <sched.h>
 
 #include "base/clock.h"
+#include "base/kernel.h"
 #include "control/thread.h"
 #include "tests/unit.h"
 
 static atomic_uint lives, at_once, most_at_once;
+static atomic_bool begins_late;
 static atomic_bool held_up; /* as by a system call that does not return */
 
 static void *live(void *unused)
 {
+	static const struct timespec late = { .tv_nsec = 50000000 };
 	unsigned others = atomic_fetch_add(&at_once, 1);
+	bool left;
 
 	if (others >= atomic_load(&most_at_once))
 		atomic_store(&most_at_once, others + 1);
+	if (atomic_load(&begins_late))
+		kernel_nanosleep(&late, NULL);
 	life_enter();
 	atomic_fetch_add(&lives, 1);
 	sleep_rest(life_sleeper(), 0);
@@ -26,9 +32,9 @@ static void *live(void *unused)
 			sleep_clear(life_sleeper());
 			sleep_until(life_sleeper(), clock_ns() + NS_PER_MS);
 		}
-	while (!life_is_left() && !life_is_over());
+	while (!(left = life_is_left()) && !life_is_over());
 	atomic_fetch_sub(&at_once, 1);
-	if (life_is_left())
+	if (left)
 		life_gives_up();
 	return unused;
 }
@@ -67,6 +73,20 @@ START_TEST(life_begins_once_the_one_before_is_over)
 	ck_assert_int_eq(life_begin(live), 0);
 	while (atomic_load(&lives) < 2)
 		sched_yield();
+	end();
+}
+END_TEST
+
+/* Who asks compares the thread's rights with his own: that of no thread would seem to have followed. */
+START_TEST(number_of_one_just_begun_is_waited_for)
+{
+	atomic_store(&begins_late, true);
+	begin();
+	ck_assert(life_end(false));
+	ck_assert_int_eq(life_tid(), 0);
+	ck_assert_int_eq(life_begin(live), 0);
+	ck_assert_int_ne(life_tid(), 0);
+	atomic_store(&begins_late, false);
 	end();
 }
 END_TEST
@@ -143,6 +163,6 @@ START_TEST(last_one_to_step_back_begins_it)
 }
 END_TEST
 
-UNIT_SUITE(life, life_begins_once_the_one_before_is_over, one_that_is_held_up_lives_on,
-	   one_that_is_held_up_is_waited_for_once, order_that_stands_is_carried_out_when_nobody_waits,
+UNIT_SUITE(life, life_begins_once_the_one_before_is_over, number_of_one_just_begun_is_waited_for,
+	   one_that_is_held_up_lives_on, one_that_is_held_up_is_waited_for_once, order_that_stands_is_carried_out_when_nobody_waits,
 	   last_one_to_step_back_begins_it)

@@ -183,8 +183,14 @@ uint64_t life_start_ns(void)
 	return atomic_load(&life.start_ns);
 }
 
+static bool has_entered(void)
+{
+	return atomic_load(&life.tid) || !life_is_active();
+}
+
 pid_t life_tid(void)
 {
+	wait_until(has_entered, clock_ns() + PATIENCE_NS);
 	return life_is_active() ? atomic_load(&life.tid) : 0;
 }
 

@@ -60,7 +60,8 @@ bool life_is_ours(void);
 pid_t life_owner(void);
 uint64_t life_start_ns(void);
 
-/* The number of our thread; 0 where there is none. */
+/* The number of our thread, which tells it itself: one that has just been begun is waited for. 0 where there is
+   none. */
 pid_t life_tid(void);
 
 /* How often our thread has been ended or begun: odd while one of the host's threads is between the two. */
