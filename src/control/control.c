@@ -125,6 +125,7 @@ static void serve(uint64_t bind_ns)
 static void *run(void *unused)
 {
 	uint64_t bind_ns = life_start_ns() + BIND_AFTER_NS;
+	bool left;
 
 	(void)unused;
 	life_enter();
@@ -140,10 +141,11 @@ static void *run(void *unused)
 	setting_start();
 	do
 		serve(bind_ns);
-	while (!life_is_left() && !life_is_over());
+	while (!(left = life_is_left()) && !life_is_over());
 	log_forget();
 	gate_leave();
-	if (life_is_left()) {
+	/* Where it is over, the next life may have begun, and be left already. */
+	if (left) {
 		reset_here();
 		life_gives_up();
 	}
