@@ -98,7 +98,7 @@ static void unlink_block(struct slab *s, struct slab_block *b)
 }
 
 /* A block lies at a multiple of its size, so that an object's address leads to its block. */
-static struct slab_block *new_block(struct slab *s)
+struct slab_block *slab_new_block(const struct slab *s)
 {
 	char *raw = pool_map(2 * BLOCK_BYTES);
 	uintptr_t skip;
@@ -112,9 +112,13 @@ static struct slab_block *new_block(struct slab *s)
 	pool_unmap(raw + skip + BLOCK_BYTES, BLOCK_BYTES - skip);
 	b = (struct slab_block *)(void *)(raw + skip);
 	*b = (struct slab_block){ .fresh = first_object(s) };
+	return b;
+}
+
+void slab_add_block(struct slab *s, struct slab_block *b)
+{
 	link_block(s, b);
 	s->blocks++;
-	return b;
 }
 
 static void release_block(struct slab *s, struct slab_block *b)
@@ -137,11 +141,15 @@ static void release_block(struct slab *s, struct slab_block *b)
 
 void *slab_get(struct slab *s)
 {
-	struct slab_block *b = s->open ? s->open : new_block(s);
+	struct slab_block *b = s->open;
 	void *object;
 
-	if (!b)
-		return NULL;
+	if (!b) {
+		b = slab_new_block(s);
+		if (!b)
+			return NULL;
+		slab_add_block(s, b);
+	}
 	object = b->freed;
 	if (object) {
 		b->freed = *(void **)object;

@@ -29,4 +29,9 @@ struct slab {
 void *slab_get(struct slab *s); /* NULL when the system has no memory for us */
 void slab_put(struct slab *s, void *object);
 
+/* For whoever wants the slab unchanged while it takes memory: the next slab_get needs a new block where none is open. A
+   block belongs to nobody until it is added. NULL when the system has no memory for us. */
+struct slab_block *slab_new_block(const struct slab *s);
+void slab_add_block(struct slab *s, struct slab_block *b);
+
 #endif

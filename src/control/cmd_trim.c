@@ -28,6 +28,7 @@ static void answer_trim(struct reply *r)
 static bool trim_step(struct job *j, struct slice *slice)
 {
 	struct reply *r = j->owner;
+	bool was_inside, gone;
 
 	(void)slice;
 	if (j->cancelled)
@@ -44,7 +45,10 @@ static bool trim_step(struct job *j, struct slice *slice)
 		j->wake_ns = clock_ns() + LOOK_AGAIN_NS;
 		return false;
 	}
-	return trimmer_wait();
+	was_inside = gate_step_out();
+	gone = trimmer_wait();
+	gate_step_in(was_inside);
+	return gone;
 }
 
 void cmd_mem_trim(const struct args *a, struct reply *r)

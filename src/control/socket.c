@@ -22,6 +22,7 @@
 #include "control/access.h"
 #include "control/name.h"
 #include "control/sleep.h"
+#include "inject/gate.h"
 
 #define BACKLOG 64 /* of an abstract name */
 #define TRIES 3
@@ -222,9 +223,11 @@ static int open_fixed(void)
 	return bind_in(dir_fd, nth_of_fixed);
 }
 
+/* Outside the gate, as all that our thread does with the directory: its file system may hang. */
 int socket_open(void)
 {
 	int none = NAME_NONE, binding = NAME_BINDING, fd;
+	bool was_inside = gate_step_out();
 
 	atomic_store(&us.at_work, true);
 	if (!atomic_compare_exchange_strong(&us.state, &none, NAME_BINDING))
@@ -234,6 +237,7 @@ int socket_open(void)
 	if (fd < 0)
 		atomic_compare_exchange_strong(&us.state, &binding, NAME_NONE);
 	atomic_store(&us.at_work, false);
+	gate_step_in(was_inside);
 	return fd;
 }
 
@@ -255,13 +259,11 @@ uint64_t socket_next_ns(void)
 	return us.watch_ns;
 }
 
-bool socket_is_lost(void)
+/* Watches the directory again where that is due, and looks whether the name is there. */
+static bool look(uint64_t now)
 {
-	uint64_t now = clock_ns();
-	int bound = NAME_BOUND;
+	bool was_inside = gate_step_out(), in_place;
 
-	if (us.dir_fd < 0 || (!us.told && now < us.look_ns && now < us.watch_ns))
-		return false;
 	/* Watched first: what happens after the look is told. */
 	if (now >= us.watch_ns)
 		watch();
@@ -269,7 +271,17 @@ bool socket_is_lost(void)
 		us.watch_ns = now + REST_NS;
 	us.told = false;
 	us.look_ns = now + LOOK_NS;
-	if (name_is_in_place(&us.name, us.dir_fd))
+	in_place = name_is_in_place(&us.name, us.dir_fd);
+	gate_step_in(was_inside);
+	return in_place;
+}
+
+bool socket_is_lost(void)
+{
+	uint64_t now = clock_ns();
+	int bound = NAME_BOUND;
+
+	if (us.dir_fd < 0 || (!us.told && now < us.look_ns && now < us.watch_ns) || look(now))
 		return false;
 	close_directory();
 	return atomic_compare_exchange_strong(&us.state, &bound, NAME_NONE);
@@ -316,11 +328,13 @@ void socket_remove(bool prune)
 void socket_withdraw(void)
 {
 	int bound = NAME_BOUND;
+	bool was_inside = gate_step_out();
 
 	if (us.owner == kernel_pid() && atomic_compare_exchange_strong(&us.state, &bound, NAME_NONE) &&
 	    us.name.path[0] == '/')
 		name_remove(&us.name);
 	close_directory();
+	gate_step_in(was_inside);
 }
 
 void socket_begin(bool forked)

@@ -50,23 +50,39 @@ static enum sleep_arm arm; /* inotify_fd's */
 static uint64_t look_ns = CLOCK_NEVER;
 static bool lingers; /* the watch, until look_ns */
 
+/* Outside the gate, as all that our thread does with the directory: its file system may hang. */
 static void close_if_open(int *fd)
 {
+	bool was_inside = gate_step_out();
+
 	if (*fd >= 0)
 		kernel_close(*fd);
 	*fd = -1;
+	gate_step_in(was_inside);
+}
+
+static int open_directory(const char *directory)
+{
+	bool was_inside = gate_step_out();
+	int fd = kernel_open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+
+	gate_step_in(was_inside);
+	return fd;
 }
 
 void stop_in_directory_of(const char *socket_path)
 {
 	const char *slash = strrchr(socket_path, '/');
+	char directory[PATH_MAX_BYTES] = "";
+	int fd = -1;
 
+	if (*socket_path == '/') {
+		snprintf(directory, sizeof(directory), "%.*s/", (int)(slash - socket_path), socket_path);
+		fd = open_directory(directory);
+	}
 	stop_end();
-	path[0] = '\0';
-	if (*socket_path == '/')
-		snprintf(path, sizeof(path), "%.*s/", (int)(slash - socket_path), socket_path);
-	if (*path)
-		dir_fd = kernel_open(path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	dir_fd = fd;
+	strcpy(path, directory);
 	if (*path)
 		strcat(path, STOP_NAME);
 	atomic_store(&watch, *path ? WATCH_OFF : WATCH_NOWHERE);
@@ -75,9 +91,12 @@ void stop_in_directory_of(const char *socket_path)
 /* A link that leads nowhere counts: whoever made it wanted something to stop. */
 static bool is_there(int fd, const char *name)
 {
+	bool was_inside = gate_step_out(), found;
 	struct stat st;
 
-	return kernel_fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	found = kernel_fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	gate_step_in(was_inside);
+	return found;
 }
 
 /* The directory may have been removed and made again, or the root may be another. */
@@ -113,9 +132,12 @@ const char *stop_in_force(void)
 /* A removed directory is not told of while we have it open. */
 static bool directory_is_gone(void)
 {
+	bool was_inside = gate_step_out(), gone;
 	struct stat st;
 
-	return kernel_fstat(dir_fd, &st) < 0 || st.st_nlink == 0;
+	gone = kernel_fstat(dir_fd, &st) < 0 || st.st_nlink == 0;
+	gate_step_in(was_inside);
+	return gone;
 }
 
 /* Through our descriptor, because the path may be another directory's in the host's present root. */
@@ -138,7 +160,10 @@ static bool watch_directory(void)
 
 static void begin_watch(void)
 {
-	atomic_store(&watch, watch_directory() ? WATCH_ON : WATCH_TIMED);
+	bool was_inside = gate_step_out(), on = watch_directory();
+
+	gate_step_in(was_inside);
+	atomic_store(&watch, on ? WATCH_ON : WATCH_TIMED);
 }
 
 static void end_watch(void)

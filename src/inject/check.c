@@ -82,7 +82,9 @@ static void verify_part(struct job *j)
 	size_t from = walk.done, left = walk.chunk.size - from, at;
 
 	walk.done += left < PART_BYTES ? left : PART_BYTES;
+	gate_block_begin(); /* not outside: one of the host's threads might free it */
 	at = content_verify(walk.chunk.addr, from, walk.done);
+	gate_block_end();
 	if (at != SIZE_MAX)
 		note(j, at);
 	if (at != SIZE_MAX || walk.done == walk.chunk.size)

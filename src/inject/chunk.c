@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/pool.h"
 #include "inject/heap.h"
+#include "inject/store.h"
 
 /* 35 records in 512 bytes. The columns lie apart, so that none needs padding. */
 #define SEGMENT_CHUNKS 35
@@ -97,7 +97,7 @@ static void tell_dropped(const struct chunk_segment *s)
 
 static struct chunk_segment *append_segment(struct chunk_pool *pool)
 {
-	struct chunk_segment *s = slab_get(&segments);
+	struct chunk_segment *s = store_get(&segments);
 
 	if (!s)
 		return NULL;

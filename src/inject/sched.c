@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/pool.h"
+#include "inject/store.h"
 
 #define FIRST_CAPACITY ((size_t)512)
 
@@ -39,6 +39,7 @@ static int grow_array(struct test ***array, size_t wanted)
 	if (!at)
 		return -ENOMEM;
 	*array = at;
+	store_touch((char *)at + old, bytes - old);
 	return 0;
 }
 
@@ -183,7 +184,7 @@ int sched_start(const struct test_plan *plan, uint64_t *id)
 
 	if (reserve() < 0)
 		return -ENOMEM;
-	t = slab_get(&tests);
+	t = store_get(&tests);
 	if (!t)
 		return -ENOMEM;
 	memset(t, 0, sizeof(*t));

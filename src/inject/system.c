@@ -11,11 +11,12 @@
 #include <unistd.h>
 
 #include "base/kernel.h"
+#include "inject/gate.h"
 
 /* Of a file, on the stack of any of the host's threads, one at a time. */
 #define TEXT_MAX 4096
 
-static int read_file(const char *path, char *text, size_t cap)
+static int read_file_here(const char *path, char *text, size_t cap)
 {
 	int fd = kernel_open(path, O_RDONLY | O_CLOEXEC, 0);
 	size_t len = 0;
@@ -29,6 +30,16 @@ static int read_file(const char *path, char *text, size_t cap)
 	text[len] = '\0';
 	kernel_close(fd);
 	return 0;
+}
+
+/* In a container a file of these may be served by another process (lxcfs), which may hang. */
+static int read_file(const char *path, char *text, size_t cap)
+{
+	bool was_inside = gate_step_out();
+	int rc = read_file_here(path, text, cap);
+
+	gate_step_in(was_inside);
+	return rc;
 }
 
 /* The number behind `key` at the start of a line; 0 where there is none. */

@@ -19,6 +19,9 @@
 /* What is handled between two looks at the slice: tens of microseconds. */
 #define PART_BYTES ((size_t)256 << 10)
 
+/* From here on the gate is left for a part, so that the host's calls do not wait either. Below, a fork may pass. */
+#define OUTSIDE_FROM_BYTES ((size_t)4096)
+
 /* Purged to these boundaries, a part has a page table of its own, which Linux 6.14 and later then frees
    too. Without that the last call, which unmaps the block, frees them all: 2 ms for each GiB. */
 #define PURGE_ALIGN ((uintptr_t)2 << 20)
@@ -61,7 +64,9 @@ static bool allocate(struct chunk *c, size_t size, enum kind kind)
 		c->addr = heap_malloc(size);
 		return c->addr != NULL;
 	}
+	gate_block_begin();
 	at = kernel_mmap(NULL, size, PROT_READ | PROT_WRITE, shared | MAP_ANONYMOUS, -1, 0);
+	gate_block_end();
 	c->flags = CHUNK_MAPPED;
 	c->addr = at == MAP_FAILED ? NULL : at;
 	return c->addr != NULL;
@@ -239,15 +244,42 @@ static size_t next_part(struct transit *t)
 	return from;
 }
 
+/* Around what touches `bytes` of the chunk in hand: to make a page present may block for as long as its control group is at
+   its limit, or a disk has it. Nobody else has this chunk. */
+static bool touch_begin(size_t bytes)
+{
+	if (bytes >= OUTSIDE_FROM_BYTES)
+		return gate_step_out();
+	gate_block_begin();
+	return false;
+}
+
+static void touch_end(size_t bytes, bool was_inside)
+{
+	if (bytes >= OUTSIDE_FROM_BYTES)
+		gate_step_in(was_inside);
+	else
+		gate_block_end();
+}
+
+/* From there to what is done. */
+static void make_content(const struct transit *t, size_t from)
+{
+	bool was_inside = touch_begin(t->done - from);
+
+	if (t->pattern)
+		content_fill(t->chunk.addr, from, t->done);
+	else
+		content_make_resident(t->chunk.addr, from, t->done);
+	touch_end(t->done - from, was_inside);
+}
+
 bool transit_in_step(struct transit *t, struct slice *slice)
 {
 	while (t->done < t->chunk.size) {
 		size_t from = next_part(t);
 
-		if (t->pattern)
-			content_fill(t->chunk.addr, from, t->done);
-		else
-			content_make_resident(t->chunk.addr, from, t->done);
+		make_content(t, from);
 		if (t->chunk.size > PART_BYTES)
 			budget_pending(-(int64_t)(t->done - from));
 		if (slice_over(slice, t->done - from) && t->done < t->chunk.size)
@@ -292,8 +324,10 @@ void transit_note_damage(const struct chunk *c, size_t offset, bool quiet)
 /* Counts a chunk once, and looks no further into it. */
 static void verify_part(struct transit *t, size_t from, uint64_t *damaged)
 {
+	bool was_inside = touch_begin(t->done - from);
 	size_t at = content_verify(t->chunk.addr, from, t->done);
 
+	touch_end(t->done - from, was_inside);
 	if (at == SIZE_MAX)
 		return;
 	if (!(t->chunk.flags & CHUNK_DAMAGED)) {
@@ -330,8 +364,10 @@ bool transit_out_step(struct transit *t, struct slice *slice, uint64_t *damaged)
 	}
 	while (t->chunk.size >= purge_from && t->done < t->chunk.size) {
 		size_t from = next_purge_part(t);
+		bool was_inside = touch_begin(t->done - from);
 
 		content_purge(t->chunk.addr, from, t->done);
+		touch_end(t->done - from, was_inside);
 		if (slice_over(slice, t->done - from))
 			return false;
 	}

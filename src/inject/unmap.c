@@ -23,15 +23,27 @@ static void drop(char *from, size_t size)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
+	gate_block_begin();
 	if (size > page && kernel_madvise(from + page, size - page, MADV_REMOVE) < 0)
 		kernel_madvise(from + page, size - page, MADV_DONTNEED);
+	gate_block_end();
+}
+
+static bool unmap(void *from, size_t size)
+{
+	bool done;
+
+	gate_block_begin();
+	done = kernel_munmap(from, size) == 0;
+	gate_block_end();
+	return done;
 }
 
 bool unmap_or_keep(void *from, size_t size, bool outside)
 {
 	struct kept *k = from;
 
-	if (kernel_munmap(from, size) == 0)
+	if (unmap(from, size))
 		return true;
 	drop(from, size);
 	if (outside)
@@ -51,7 +63,7 @@ static bool try_again(void)
 	struct kept k = **at, *from = *at;
 
 	*at = k.next;
-	if (kernel_munmap(from, k.size) == 0) {
+	if (unmap(from, k.size)) {
 		kept_bytes -= k.size;
 		budget_give(k.size);
 		return true;
