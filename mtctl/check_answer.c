@@ -74,7 +74,7 @@ static enum level other_network(struct subject *s, struct buf *text)
 {
 	char name[RUNDIR_NAME_MAX];
 
-	place_abstract(&s->proc, name);
+	rundir_abstract(s->proc.inner, 1, name);
 	if (s->untouchable || s->found.count || !is_bound(s, name))
 		return LEVEL_NONE;
 	buf_printf(text, "its socket is %s, in another network namespace than ours, and no directory was usable",

@@ -197,9 +197,32 @@ static bool offer_bound(const struct search *s, struct buf *list)
 	return false;
 }
 
-void place_abstract(const struct proc *p, char name[RUNDIR_NAME_MAX])
+bool place_is_abstract(const struct proc *p, const char *name)
 {
-	snprintf(name, RUNDIR_NAME_MAX, "@mtpreload.%d", (int)p->inner);
+	char again[RUNDIR_NAME_MAX];
+	const char *dot;
+
+	rundir_abstract(p->inner, 1, again);
+	if (strcmp(name, again) == 0)
+		return true;
+	dot = strrchr(name, '.');
+	if (!dot)
+		return false;
+	rundir_abstract(p->inner, (unsigned)strtoul(dot + 1, NULL, 10), again);
+	return strcmp(name, again) == 0;
+}
+
+/* Who has which of them the server tells. */
+static bool offer_abstract(const struct search *s, struct buf *list)
+{
+	char *rest = list->data, *line, *name;
+
+	while ((line = strsep(&rest, "\n")) && !effort_is_over("/proc")) {
+		name = strrchr(line, ' ');
+		if (name && place_is_abstract(s->p, name + 1) && s->each(s->context, name + 1))
+			return true;
+	}
+	return false;
 }
 
 bool place_each_socket(const struct proc *p, bool (*each)(void *context, const char *path),
@@ -212,7 +235,9 @@ bool place_each_socket(const struct proc *p, bool (*each)(void *context, const c
 
 	if (!found && proc_file(p->pid, "net/unix", &file) == 0)
 		found = offer_bound(&s, &file);
+	if (!found && proc_file(p->pid, "net/unix", &file) == 0)
+		found = offer_abstract(&s, &file);
 	buf_free(&file);
-	place_abstract(p, abstract);
+	rundir_abstract(p->inner, 1, abstract);
 	return found || each(context, abstract);
 }

@@ -15,12 +15,12 @@
 void place_each_dir(void (*each)(void *context, const char *dir, int dir_fd), void *context);
 
 /* Calls `each` with every path at which the process's socket may be, as we reach it, until it
-   returns true. The last one is the abstract name. */
+   returns true. The last ones are abstract names. */
 bool place_each_socket(const struct proc *p, bool (*each)(void *context, const char *path),
 		       void *context);
 
-/* The abstract name that the library takes where no directory is usable: "@mtpreload.PID", with
-   the pid as the process itself knows it. */
-void place_abstract(const struct proc *p, char name[RUNDIR_NAME_MAX]);
+/* Is it an abstract name that the library takes where no directory is usable (rundir.h), with the pid as the process itself
+   knows it? */
+bool place_is_abstract(const struct proc *p, const char *name);
 
 #endif

@@ -357,6 +357,21 @@ def a_link_to_a_socket_of_root_s_is_not_followed():
         equal(came, [])
 
 
+@as_root
+def a_full_queue_of_a_process_that_is_none_is_not_believed():
+    dead = 2_000_000_000
+    others, left = lured(f"fill(name({dead}))\nfill(name(1))")
+    equal((others, left), ([], ["mtpreload.1.sock", f"mtpreload.{dead}.sock"]), "somebody listens there")
+    equal(run("-p", str(dead), "mt.mem_used").status, 3)
+
+
+@as_root
+def what_a_dead_server_with_a_full_queue_has_left_goes_only_with_its_process():
+    others, left = lured("if os.fork() == 0:\n    fill(name(2_000_000_000)); fill(name(victim)); os._exit(0)\nos.wait()")
+    equal((others, [re.sub("[0-9]+", "PID", name) for name in left]), ([], ["mtpreload.PID.sock"]))
+    assert "2000000000" not in left[0], left
+
+
 HUNDRED_THOUSAND = """
 listen("s")
 for i in range(100_000):

@@ -167,16 +167,41 @@ def a_host_in_an_empty_root_has_an_abstract_name():
         assert not connects(abstract(host.pid))
 
 
+# The library starts there, from a copy, since it may itself be below what is covered.
+UNWRITABLE = ("set -e; mount -t tmpfs none /run; cp $1 /run/; mount -o remount,ro /run; mount -t tmpfs -o ro none /tmp; "
+              "exec env LD_PRELOAD=\"/run/libmtpreload.so $2\" sh -c 'echo ready; read line; exit 4'")
+
+
+def no_directory(*spaces):
+    """A host without a directory for its name, in these namespaces."""
+    env = {k: v for k, v in without_library().items() if k not in ("XDG_RUNTIME_DIR", "RUNTIME_DIRECTORY")}
+    return Program(["unshare", "-m", *spaces, "sh", "-c", UNWRITABLE, "sh", LIB, BEHIND or ""], env=env, **PIPES)
+
+
+@by_root
+def processes_of_one_pid_and_one_network_have_an_abstract_name_each():
+    with no_directory("-pf", "--kill-child") as one, no_directory("-pf", "--kill-child") as two:
+        names = ["@mtpreload.1", "@mtpreload.1.2"]
+        for host in (one, two):
+            equal(host.hear(), "ready\n")
+        for name in names:
+            wait_for(lambda name=name: connects("\0" + name[1:]), name)
+            equal(value(name, "mt.info")["socket"], name)
+        mtctl(names[0], "mt.mem_alloc", "1m")
+        listed = json.loads(subprocess.run([MTCTL, "ls", "-j"], env=without_library(), capture_output=True, check=True).stdout)
+        equal({i["socket"]: i["held"] for i in listed if i["socket"] in names}, dict(zip(names, (MIB, 0))))
+        for name in names:
+            pid = [i["pid"] for i in listed if i["socket"] == name][0]
+            done = subprocess.run([MTCTL, "-p", str(pid), "mt.reset"], env=without_library(), capture_output=True, text=True, check=True)
+            equal(done.stdout, f"{MIB if name == names[0] else 0}\n")
+        for host in (one, two):
+            host.tell()
+            equal(host.finish(), ("", 4))
+
+
 @by_root
 def where_nothing_can_be_written_the_name_is_abstract():
-    """The library starts there, from a copy, since it may itself be below what is covered."""
-    script = ("set -e; mount -t tmpfs none /run; cp $1 /run/; mount -o remount,ro /run; "
-              "mount -t tmpfs -o ro none /tmp; "
-              "exec env LD_PRELOAD=\"/run/libmtpreload.so $2\" sh -c 'echo ready; read line; exit 4'")
-    env = {k: v for k, v in without_library().items()
-           if k not in ("XDG_RUNTIME_DIR", "RUNTIME_DIRECTORY")}
-    with Program(["unshare", "-m", "sh", "-c", script, "sh", LIB, BEHIND or ""], env=env,
-                 **PIPES) as host:
+    with no_directory() as host:
         equal(host.hear(), "ready\n")
         wait_for(lambda: connects(abstract(host.pid)), "its abstract name")
         equal(obeys(abstract(host.pid)), host.pid)

@@ -107,6 +107,14 @@ void rundir_name(pid_t pid, unsigned nth, char name[RUNDIR_NAME_MAX])
 		snprintf(name, RUNDIR_NAME_MAX, PREFIX "%d" SUFFIX, (int)pid);
 }
 
+void rundir_abstract(pid_t pid, unsigned nth, char name[RUNDIR_NAME_MAX])
+{
+	if (nth > 1)
+		snprintf(name, RUNDIR_NAME_MAX, "@" PREFIX "%d.%u", (int)pid, nth);
+	else
+		snprintf(name, RUNDIR_NAME_MAX, "@" PREFIX "%d", (int)pid);
+}
+
 pid_t rundir_pid(const char *name)
 {
 	char again[RUNDIR_NAME_MAX], *end;

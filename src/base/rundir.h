@@ -12,6 +12,7 @@
 
 #define RUNDIR_PATH_MAX 256
 #define RUNDIR_NAME_MAX 40
+#define RUNDIR_NAMES_MAX 1000 /* that are tried for one pid */
 
 /* The parts of the environment that matter; NULL where unset. */
 struct rundir_env {
@@ -45,6 +46,10 @@ int rundir_open(const struct rundir *dir);
    yet listening its name has a dot in front, which rundir_pid accepts too. */
 void rundir_name(pid_t pid, unsigned nth, char name[RUNDIR_NAME_MAX]);
 pid_t rundir_pid(const char *name);
+
+/* The same for a name that is no file: "@mtpreload.PID", with ".NTH" behind from the second on. They belong to a network
+   namespace, in which several pid namespaces may be. */
+void rundir_abstract(pid_t pid, unsigned nth, char name[RUNDIR_NAME_MAX]);
 
 /* The address of `name` in the open directory `dir_fd`: through /proc where the path is longer
    than an address holds (107 bytes). 0 or -ENAMETOOLONG. */

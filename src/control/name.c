@@ -13,7 +13,6 @@
 #include "base/kernel.h"
 
 #define BACKLOG 64
-#define NAMES_MAX 1000
 #define TEMPORARY_MAX 100
 
 /* umask belongs to the host: the mode is set on the socket before it has a name, so that it is never too wide,
@@ -64,7 +63,7 @@ static int take_name(const char *dir, int dir_fd, const char *hidden, name_nth *
 {
 	int rc = -EEXIST;
 
-	for (unsigned n = 1; n <= NAMES_MAX && rc == -EEXIST; n++) {
+	for (unsigned n = 1; n <= RUNDIR_NAMES_MAX && rc == -EEXIST; n++) {
 		nth(n, name);
 		rc = rundir_move(dir_fd, hidden, name);
 		if (rc == -EEXIST && rundir_remove_dead(dir, dir_fd, name))

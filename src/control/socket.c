@@ -129,25 +129,39 @@ static int open_in_rundir(void)
 	return bind_in(dir_fd, nth_of_pid);
 }
 
+static int bind_abstract(int fd, char name[RUNDIR_NAME_MAX])
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int rc = -EADDRINUSE;
+
+	for (unsigned n = 1; n <= RUNDIR_NAMES_MAX && rc == -EADDRINUSE; n++) {
+		rundir_abstract(kernel_pid(), n, name);
+		memcpy(address.sun_path + 1, name + 1, strlen(name) - 1);
+		rc = kernel_bind(fd, &address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name))) < 0 ? -errno : 0;
+	}
+	return rc;
+}
+
 /* No directory can be written: a name that no file system knows, @mtpreload.PID. Peers are checked as ever,
    and it goes when its socket does. */
 static int open_abstract(void)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int n = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "mtpreload.%d", (int)kernel_pid());
-	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+	char name[RUNDIR_NAME_MAX];
 	int fd = kernel_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), rc;
 
 	if (fd < 0)
 		return -errno;
-	if (kernel_bind(fd, (struct sockaddr *)&address, size) == 0 && kernel_listen(fd, BACKLOG) == 0) {
-		snprintf(us.name.path, sizeof(us.name.path), "@%s", address.sun_path + 1);
+	rc = bind_abstract(fd, name);
+	if (rc == 0 && kernel_listen(fd, BACKLOG) < 0)
+		rc = -errno;
+	if (rc == 0) {
+		strcpy(us.name.path, name);
 		if (is_bound_now())
 			return fd;
+		rc = -EIO;
 	}
-	rc = -errno;
 	kernel_close(fd);
-	return rc ? rc : -EIO;
+	return rc;
 }
 
 static int search_rundirs(void)
