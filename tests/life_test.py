@@ -225,6 +225,37 @@ def a_host_without_room_for_signals_unshares_and_has_one_thread_of_ours():
             equal(place.names(), [])
 
 
+# Makes one call for each line, once it may have so many tasks as the line says.
+CALLS = """
+import ctypes, resource, sys
+libc = ctypes.CDLL(None)
+print("ready", flush=True)
+for line in sys.stdin:
+    resource.setrlimit(resource.RLIMIT_NPROC, (int(line), 2))
+    print(libc.{call}, flush=True)
+"""
+NOBODY_ELSE = 61235  # who has no other task
+
+
+@by_root
+def a_thread_that_a_limit_forbade_is_begun_by_the_next_call_that_wants_it():
+    for call in ("mt_mem_alloc(1000)", "unshare(0x200)"):
+        with Place() as place, Program(["/usr/bin/python3", "-c", CALLS.format(call=call)], env=place.environment(),
+                                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (1, 2)),
+                                       user=NOBODY_ELSE, group=NOBODY_ELSE, extra_groups=[], **PIPES) as host:
+            equal(host.hear(), "ready\n")
+            assert calls(host, 1) and not ours(host.pid), call
+            wait_for(lambda: calls(host, 2) and ours(host.pid), "our thread")
+            obeys(place.wait_socket(host.pid))
+            equal(host.finish(), ("", 0), call)
+            equal(place.names(), [], call)
+
+
+def calls(host, tasks):
+    host.tell(f"{tasks}\n")
+    return host.hear() == "0\n"
+
+
 IDS = ("Uid", "Gid", "Groups", "CapPrm", "CapEff")
 
 

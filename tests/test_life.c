@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/kernel.h"
@@ -140,6 +141,27 @@ START_TEST(order_that_stands_is_carried_out_when_nobody_waits)
 }
 END_TEST
 
+START_TEST(one_that_could_not_begin_is_lacking_after_a_moment)
+{
+	struct rlimit limit, low;
+
+	life_in_process();
+	ck_assert_int_eq(getrlimit(RLIMIT_AS, &limit), 0);
+	low = (struct rlimit){ 1 << 20, limit.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &low), 0);
+	ck_assert_int_lt(life_begin(live), 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
+	ck_assert(!life_is_active() && life_is_wanted());
+	while (!life_is_lacking())
+		sched_yield();
+	ck_assert_int_eq(life_begin(live), 0);
+	ck_assert(!life_is_lacking());
+	end();
+	life_stays_away();
+	ck_assert(!life_is_lacking());
+}
+END_TEST
+
 /* Several host threads, and a signal handler in the middle of such a call. */
 START_TEST(last_one_to_step_back_begins_it)
 {
@@ -165,4 +187,4 @@ END_TEST
 
 UNIT_SUITE(life, life_begins_once_the_one_before_is_over, number_of_one_just_begun_is_waited_for,
 	   one_that_is_held_up_lives_on, one_that_is_held_up_is_waited_for_once, order_that_stands_is_carried_out_when_nobody_waits,
-	   last_one_to_step_back_begins_it)
+	   last_one_to_step_back_begins_it, one_that_could_not_begin_is_lacking_after_a_moment)

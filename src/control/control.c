@@ -208,6 +208,23 @@ static void resume_thread(void)
 	thread_unblock_signals(before);
 }
 
+void control_begin_lacking(void)
+{
+	struct visit v;
+	uint64_t before;
+
+	if (!life_is_lacking() || !life_is_ours())
+		return;
+	v = visit_begin();
+	before = thread_block_signals();
+	life_lock();
+	if (life_is_lacking() && may_begin())
+		start_thread();
+	life_unlock();
+	thread_unblock_signals(before);
+	visit_end(v);
+}
+
 bool control_pause(void)
 {
 	struct visit v = visit_begin();
@@ -386,6 +403,7 @@ int control_mem_alloc(size_t size)
 	int error = 0;
 
 	real_settle(); /* a program that was left alone may inject into itself all the same */
+	control_begin_lacking();
 	if (stop_refuses_host())
 		error = EPERM;
 	else if (hand_alloc(size) < 0)

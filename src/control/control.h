@@ -25,7 +25,11 @@ void control_stop(bool quick);
 bool control_pause(void);
 void control_resume(void);
 
-/* The same, but our thread is not to come back, so everything is taken back, before this returns; where our thread
+/* Our thread, where it is to run and could not be started: a limit of threads may have been raised since. Where the host
+   may start threads itself, and not within a tenth of a second again. Any of the host's threads; keeps errno. */
+void control_begin_lacking(void);
+
+/* As control_pause, but our thread is not to come back, so everything is taken back, before this returns; where our thread
    could not be ended at once, by itself as soon as it can. control_resume after all, where what it was for has failed. */
 bool control_end(void);
 

@@ -14,6 +14,9 @@
 #define PATIENCE_NS (2 * NS_PER_S)
 #define MOMENT_NS (50 * NS_PER_US)
 
+/* Between two attempts to begin one that are nobody's command. */
+#define AGAIN_NS (100 * NS_PER_MS)
+
 enum life_state {
 	LIFE_NONE,
 	LIFE_RUNS,
@@ -28,12 +31,13 @@ static struct {
 	atomic_bool held_up; /* it has not moved since it was waited for in vain */
 	struct sleeper sleeper;
 
+	_Atomic uint64_t refused_ns; /* when one could not be begun */
 	atomic_bool wanted;
 	atomic_uint changes;
 	_Atomic pid_t owner; /* these two are the process's: in the constructor other threads may ask already */
 	_Atomic uint64_t start_ns;
 	atomic_flag lock;
-	unsigned aside; /* guarded by lock */
+	atomic_uint aside; /* written under lock */
 } life = { .lock = ATOMIC_FLAG_INIT };
 
 static void wait_a_moment(void)
@@ -78,8 +82,10 @@ int life_begin(void *(*run)(void *))
 	atomic_store(&life.held_up, false);
 	atomic_fetch_or(&life.changes, 1);
 	rc = thread_start(run);
-	if (rc < 0)
+	if (rc < 0) {
+		atomic_store(&life.refused_ns, clock_ns());
 		atomic_store(&life.state, LIFE_NONE);
+	}
 	atomic_fetch_add(&life.changes, 1);
 	return rc;
 }
@@ -160,6 +166,12 @@ bool life_is_active(void)
 bool life_is_wanted(void)
 {
 	return atomic_load(&life.wanted);
+}
+
+bool life_is_lacking(void)
+{
+	return state() == LIFE_NONE && life_is_wanted() && life.aside == 0 &&
+	       clock_ns() - atomic_load(&life.refused_ns) >= AGAIN_NS;
 }
 
 void life_stays_away(void)

@@ -50,6 +50,10 @@ bool life_is_active(void);
 /* Is there to be one? There may be none for a moment, or none could be started. */
 bool life_is_wanted(void);
 
+/* Is there none, though there is to be one, and is it a while since one could not be begun? Between life_lock and
+   life_unlock the answer stands; before it is a first look. */
+bool life_is_lacking(void);
+
 /* It was ended, or ordered to, and is not to come back. */
 void life_stays_away(void);
 

@@ -29,6 +29,8 @@ static long call_alone(long number, const unsigned long a[6])
 
 	if (paused)
 		control_resume();
+	else
+		control_begin_lacking();
 	return rc;
 }
 
