@@ -336,6 +336,9 @@ def the_catalogue_lists_every_method_and_setting():
         about = client.call("mt.describe")
         equal([c["method"] for c in about["commands"]], client.call("system.listMethods"))
         equal([f"malloc_test: {s['name']}" for s in about["settings"]], client.call("cfg.list"))
+        equal({c["method"] for c in about["commands"] if c["takes_back"]},
+              {"mt.reset", "mt.mem_test_stop", "mt.mem_test_destroy", "mt.mem_test_destroy_all"})
+        assert all(c["changes"] for c in about["commands"] if c["takes_back"] or c["injects"]), about["commands"]
         start = next(c for c in about["commands"] if c["method"] == "mt.mem_test_start")
         equal([(p["name"], p["type"], p["optional"]) for p in start["params"]],
               [("min", "size", 0), ("max", "size", 0), ("total", "size", 0), ("min_int", "ms", 0),

@@ -124,6 +124,8 @@ static void describe_command(struct reply *r, const struct command *c)
 	reply_text(r, "usage", command_usage(c, usage));
 	reply_text(r, "help", c->help);
 	reply_number(r, "changes", c->flags & COMMAND_CHANGES ? 1 : 0);
+	reply_number(r, "injects", c->flags & COMMAND_INJECTS ? 1 : 0);
+	reply_number(r, "takes_back", c->flags & COMMAND_TAKES_BACK ? 1 : 0);
 	reply_open(r, "params", '[');
 	while (command_next_param(&at, &p)) {
 		reply_open(r, NULL, '{');
