@@ -136,8 +136,11 @@ def a_host_goes_on_while_a_line_waits_for_a_frozen_log():
                 client.send("mt.mem_alloc 8k\n")
                 host_goes_on(host, hold)
             equal(client.until(b"\n\n"), "200 OK")
-            with open(log) as lines:
-                assert " mt.mem_alloc 8k by pid " in lines.read()
+            equal(client.call("mt.info")["held_up"], 2)
+            with open(log) as file:
+                lines = file.read()
+            assert " mt.mem_alloc 8k by pid " in lines, lines
+            assert "held up in the kernel: 2 calls of the host's went on beside it" in lines, lines
             both_go_on(host, client)
             answers(place, host)
 

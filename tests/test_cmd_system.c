@@ -40,7 +40,7 @@ START_TEST(info_says_who_we_are_and_how_we_are_set)
 		 CONTROL_VERSION);
 	recorder_expect_beginning("mt.info", expected);
 	snprintf(expected, sizeof(expected),
-		 " allocator='%s' in_path=0 wakes='on demand' socket='' clients=0 clients_limit=64 settings={",
+		 " allocator='%s' in_path=0 wakes='on demand' held_up=0 socket='' clients=0 clients_limit=64 settings={",
 		 real_allocator());
 	expect_part("mt.info", expected);
 	expect_part("mt.info", " settings={check_content=0 touch=1 where='thread' realloc_p=0 seed=1 max_bytes=0 ");

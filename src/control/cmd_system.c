@@ -76,6 +76,7 @@ void cmd_info(const struct args *a, struct reply *r)
 	reply_text(r, "allocator", real_allocator());
 	reply_number(r, "in_path", real_in_path());
 	reply_text(r, "wakes", life_looks() ? "ten times a second: there is no room for signals" : "on demand");
+	reply_number(r, "held_up", life_waits_in_vain());
 	reply_text(r, "socket", socket_path());
 	reply_number(r, "clients", server_clients());
 	reply_number(r, "clients_limit", CONN_ORDINARY_MAX);

@@ -35,6 +35,7 @@
 #include "inject/bulk.h"
 #include "inject/hand.h"
 #include "inject/lease.h"
+#include "inject/record.h"
 #include "inject/reset.h"
 #include "inject/sched.h"
 
@@ -96,6 +97,17 @@ static bool wait_for_more(uint64_t deadline_ns)
 	return told;
 }
 
+/* Once it is not held up any more: it can tell nobody before. */
+static void tell_held_up(void)
+{
+	static unsigned told;
+	unsigned now = life_waits_in_vain();
+
+	if (now > told)
+		record_line("this thread was held up in the kernel: %u calls of the host's went on beside it", now - told);
+	told = now; /* in a child, again 0 */
+}
+
 /* Inside the gate, until there is an order to end. */
 static void serve(uint64_t bind_ns)
 {
@@ -104,6 +116,7 @@ static void serve(uint64_t bind_ns)
 
 	publish_begin(bind_ns);
 	while (life_goes_on()) {
+		tell_held_up();
 		publish_run();
 		server_handle();
 		sched_run(SLICE_NS);

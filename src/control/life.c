@@ -29,6 +29,7 @@ static struct {
 	atomic_int state; /* enum life_state */
 	_Atomic pid_t tid;
 	atomic_bool held_up; /* it has not moved since it was waited for in vain */
+	atomic_uint waits_in_vain;
 	struct sleeper sleeper;
 
 	_Atomic uint64_t refused_ns; /* when one could not be begun */
@@ -119,8 +120,10 @@ bool life_end(bool for_good)
 		sleep_wake(&life.sleeper);
 	if (!wait_until(is_over, deadline_ns)) {
 		atomic_store(&life.held_up, true);
-		if (change_state(LIFE_ASKED, for_good ? LIFE_LEFT : LIFE_RUNS) || !is_over())
+		if (change_state(LIFE_ASKED, for_good ? LIFE_LEFT : LIFE_RUNS) || !is_over()) {
+			atomic_fetch_add(&life.waits_in_vain, 1);
 			return false;
+		}
 	}
 	/* Where a debugger keeps it the host's call may be refused, but a new one may begin. */
 	wait_until(is_forgotten, clock_ns() + PATIENCE_NS);
@@ -232,6 +235,11 @@ struct sleeper *life_sleeper(void)
 	return &life.sleeper;
 }
 
+unsigned life_waits_in_vain(void)
+{
+	return atomic_load(&life.waits_in_vain);
+}
+
 void life_in_process(void)
 {
 	life.owner = kernel_pid();
@@ -239,6 +247,7 @@ void life_in_process(void)
 	life.aside = 0;
 	atomic_flag_clear(&life.lock);
 	atomic_store(&life.changes, 0);
+	atomic_store(&life.waits_in_vain, 0);
 	atomic_store(&life.state, LIFE_NONE);
 	sleep_forget(&life.sleeper);
 }

@@ -71,6 +71,9 @@ pid_t life_tid(void);
 /* How often our thread has been ended or begun: odd while one of the host's threads is between the two. */
 unsigned life_changes(void);
 
+/* How often a call of the host's has waited for its end in vain, and gone on beside it. */
+unsigned life_waits_in_vain(void);
+
 /* Wakes it, with its number still its own: inside the gate. */
 void life_wake(void);
 
