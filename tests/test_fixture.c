@@ -69,13 +69,14 @@ static bool is_left_out(const char *test)
 	return at && (at == names || at[-1] == ' ') && (!at[len] || at[len] == ' ');
 }
 
-Suite *unit_suite(const char *name, const TTest *const tests[], size_t count)
+Suite *unit_suite(const char *name, const char *tags, const TTest *const tests[], size_t count)
 {
 	Suite *suite = suite_create(name);
 	TCase *tcase = tcase_create(name);
 
 	tcase_add_checked_fixture(tcase, unit_begin, unit_end);
 	tcase_set_timeout(tcase, HANG_GUARD_S);
+	tcase_set_tags(tcase, tags);
 	for (size_t i = 0; i < count; i++)
 		if (!is_left_out(tests[i]->name))
 			tcase_add_test(tcase, tests[i]);

@@ -66,5 +66,5 @@ START_TEST(another_thread_with_other_rights_is_told_apart)
 }
 END_TEST
 
-UNIT_SUITE(rights, what_a_thread_alone_changes_is_seen, nothing_is_as_noted_once_that_is_forgotten,
+UNIT_SUITE_TAGGED(rights, UNIT_GIVES_UP, what_a_thread_alone_changes_is_seen, nothing_is_as_noted_once_that_is_forgotten,
 	   another_thread_with_other_rights_is_told_apart)

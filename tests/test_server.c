@@ -528,7 +528,7 @@ START_TEST(reset_is_answered_while_a_listing_waits_for_its_reader)
 }
 END_TEST
 
-UNIT_SUITE(server, client_that_may_not_command_us_any_more_is_hung_up_on, request_may_come_byte_by_byte,
+UNIT_SUITE_TAGGED(server, UNIT_GIVES_UP, client_that_may_not_command_us_any_more_is_hung_up_on, request_may_come_byte_by_byte,
 	   pipelined_requests_of_both_formats_are_answered_in_order,
 	   last_line_needs_no_newline_when_the_client_has_finished,
 	   line_that_is_too_long_is_refused_and_the_next_is_served,

@@ -327,7 +327,7 @@ START_TEST(what_comes_is_seen_beyond_the_limit_of_descriptors)
 }
 END_TEST
 
-UNIT_SUITE(sleep, rest_ends_at_its_time_and_when_it_is_woken, rest_of_one_woken_before_it_began_is_over_at_once,
+UNIT_SUITE_TAGGED(sleep, UNIT_GIVES_UP, rest_ends_at_its_time_and_when_it_is_woken, rest_of_one_woken_before_it_began_is_over_at_once,
 	   sleep_ends_at_its_time, sleep_ends_for_what_comes, sleep_ends_when_the_other_side_hangs_up,
 	   sleep_ends_when_there_is_room_to_send_again, sleeper_is_woken_without_a_descriptor,
 	   sleeper_is_woken_though_the_queue_has_become_full, where_the_queue_is_full_it_looks_again_and_again,

@@ -30,13 +30,17 @@
 UNIT_SUITES(UNIT_DECLARE)
 
 /* Defines a file's suite from its tests, all of which run between unit_begin and unit_end. */
-#define UNIT_SUITE(name, ...) \
+#define UNIT_SUITE_TAGGED(name, tags, ...) \
 	Suite *name##_suite(void) \
 	{ \
 		const TTest *const tests[] = { __VA_ARGS__ }; \
-		return unit_suite(#name, tests, COUNT(tests)); \
+		return unit_suite(#name, tags, tests, COUNT(tests)); \
 	}
-Suite *unit_suite(const char *name, const TTest *const tests[], size_t count);
+#define UNIT_SUITE(name, ...) UNIT_SUITE_TAGGED(name, "", __VA_ARGS__)
+Suite *unit_suite(const char *name, const char *tags, const TTest *const tests[], size_t count);
+
+/* The tag of suites whose tests need a process each, for they give up what none gets back: its user, a limit, a life. */
+#define UNIT_GIVES_UP "gives_up"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
