@@ -3,13 +3,15 @@
 #include "bound.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "proc.h"
+#include "inside.h"
 
 #define INODE_COLUMN 6 /* from 0; the path follows */
 
@@ -87,4 +89,58 @@ bool bound_path(pid_t pid, pid_t thread, char *path, size_t cap)
 	if (found)
 		undot(path);
 	return found;
+}
+
+/* A directory with a long path was bound in through the descriptor that the thread keeps of it. */
+static int open_dir(pid_t pid, pid_t thread, const char *dir)
+{
+	static const char own[] = "/proc/thread-self/fd/";
+	char through[64];
+
+	if (strncmp(dir, own, strlen(own)) != 0)
+		return inside_find(pid, dir, O_DIRECTORY);
+	snprintf(through, sizeof(through), "/proc/%d/task/%d/fd/%ld", (int)pid, (int)thread,
+		 strtol(dir + strlen(own), NULL, 10));
+	return open(through, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* A second process with the same $MTPRELOAD_SOCKET has .PID behind it. */
+static void take_name(struct bound *b, int dir, const char *base, pid_t inner)
+{
+	struct stat st;
+	int n = snprintf(b->name, sizeof(b->name), "%s.%d", base, (int)inner);
+
+	if (rundir_pid(base) || n >= (int)sizeof(b->name) || fstatat(dir, b->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		snprintf(b->name, sizeof(b->name), "%s", base);
+}
+
+void bound_find(const struct proc *p, pid_t thread, struct bound *b)
+{
+	char path[RUNDIR_PATH_MAX], *base;
+	struct stat st;
+	int dir;
+
+	*b = (struct bound){ .unseen = bound_descriptors(p->pid, thread) < 0 && errno != ENOENT };
+	if (b->unseen || !bound_path(p->pid, thread, path, sizeof(path)))
+		return;
+	base = strrchr(path, '/');
+	*base++ = '\0';
+	dir = open_dir(p->pid, thread, *path ? path : "/");
+	if (dir < 0)
+		return;
+	if (fstat(dir, &st) == 0) {
+		b->dev = st.st_dev;
+		b->ino = st.st_ino;
+		take_name(b, dir, base, p->inner);
+	}
+	close(dir);
+}
+
+bool bound_is(const struct bound *b, const struct stat *dir, const char *name)
+{
+	pid_t number = rundir_pid(name);
+
+	if (!*b->name || dir->st_dev != b->dev || dir->st_ino != b->ino)
+		return false;
+	return number ? number == rundir_pid(b->name) : strcmp(name, b->name) == 0;
 }

@@ -103,6 +103,7 @@ static bool try_name(void *context, const char *name, pid_t pid)
 {
 	struct names *n = context;
 	char path[FIND_PATH_MAX];
+	struct instance *shunned;
 	struct dialled d;
 	int rc;
 
@@ -111,9 +112,9 @@ static bool try_name(void *context, const char *name, pid_t pid)
 	if (n->text->failed || *name == '.' || proc_has_library(pid, &n->scratch) == 1)
 		return true;
 	snprintf(path, sizeof(path), "%s/%s", n->dir, name);
-	if (shun_of(&n->shunned, path, pid))
+	rc = shun_dial_at(&n->shunned, n->dir_fd, name, &d, &shunned);
+	if (shunned)
 		return true;
-	rc = verify_dial_at(n->dir_fd, name, &d);
 	if (d.fd >= 0)
 		close(d.fd);
 	if (rc == -EAGAIN || (rc == 0 && proc_has_library(d.peer, &n->scratch) != 0))

@@ -4,6 +4,7 @@
 #include "find.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,10 +115,14 @@ static void judge(struct instance *new, struct dialled *d, int rc)
 
 static void try_name(struct finder *f, const char *name, const char *path, pid_t number)
 {
-	struct instance new = { .peer = 0 };
+	struct instance new = { .peer = 0 }, *shunned;
 	struct dialled d;
-	int rc = verify_dial_at(f->dir_fd, name, &d);
+	int rc = shun_dial_at(&f->shunned, f->dir_fd, name, &d, &shunned);
 
+	if (shunned && !*shunned->socket)
+		strcpy(shunned->socket, path); /* of another user's, who has not told us */
+	if (shunned)
+		return;
 	snprintf(new.socket, sizeof(new.socket), "%s", path);
 	if (rc == -ENOTSOCK || rc == -ELOOP)
 		return;
@@ -134,18 +139,13 @@ static bool try_entry(void *context, const char *name, pid_t pid)
 {
 	struct finder *f = context;
 	char path[FIND_PATH_MAX];
-	struct instance *shunned;
 
 	if (effort_is_over(f->dir))
 		return false;
 	if (*name == '.' || (f->only && pid != f->only_inner && pid != f->only))
 		return true;
 	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
-	shunned = shun_of(&f->shunned, path, pid);
-	if (!shunned)
-		try_name(f, name, path, pid);
-	else if (!*shunned->socket)
-		strcpy(shunned->socket, path); /* of another user's, who has not told us */
+	try_name(f, name, path, pid);
 	return true;
 }
 
@@ -158,6 +158,26 @@ static void search_dir(void *context, const char *dir, int dir_fd)
 	rundir_each(dir_fd, try_entry, f);
 }
 
+/* A second process with the same MTPRELOAD_SOCKET would lead to one that is not to be asked. */
+static int dial_place(const struct finder *f, const char *path, struct dialled *d)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[FIND_PATH_MAX];
+	struct instance *shunned;
+	int dir_fd, rc;
+
+	if (*path == '@' || !slash)
+		return verify_dial(path, d);
+	*d = (struct dialled)DIALLED_NONE;
+	snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path) + 1, path);
+	dir_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir_fd < 0)
+		return -errno;
+	rc = shun_dial_at(&f->shunned, dir_fd, slash + 1, d, &shunned);
+	close(dir_fd);
+	return rc;
+}
+
 static bool try_place(void *context, const char *path)
 {
 	struct finder *f = context;
@@ -165,11 +185,10 @@ static bool try_place(void *context, const char *path)
 	struct dialled d;
 	int rc;
 
-	/* A second process with the same MTPRELOAD_SOCKET. */
-	if (shun_of(&f->shunned, path, 0))
-		return false;
 	snprintf(new.socket, sizeof(new.socket), "%s", path);
-	rc = verify_dial(path, &d);
+	rc = dial_place(f, path, &d);
+	if (rc == FIND_SHUNNED)
+		return false;
 	judge(&new, &d, rc);
 	if (new.trouble == -ESRCH || rc == -ENOENT || rc == -ENOTDIR || rc == -ENOTSOCK || rc == -ELOOP ||
 	    !verify_owner(&d, &new.proc))

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "base/rundir.h"
+#include "bound.h"
 #include "proc.h"
 
 #define FIND_PATH_MAX (2 * RUNDIR_PATH_MAX + 64)
@@ -20,6 +21,7 @@ struct instance {
 			FIND_SHUNNED: nobody has asked (shun.h), and `socket` may be empty */
 	pid_t peer;
 	bool unsure; /* too many wait to be let in, so that nobody could be asked whether it is his (verify.h) */
+	struct bound bound; /* of one that nobody has asked */
 	bool given;  /* by its path: it is taken whoever listens there */
 };
 

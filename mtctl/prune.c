@@ -22,10 +22,12 @@ struct pruner {
 static bool prune_name(void *context, const char *name, pid_t pid)
 {
 	struct pruner *p = context;
+	struct stat file;
 
 	if (effort_is_over(p->dir))
 		return false;
-	if (!shun_of(p->shunned, "", pid) && rundir_remove_stale(p->dir, p->dir_fd, name, pid))
+	if (fstatat(p->dir_fd, name, &file, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    !shun_of(p->shunned, p->dir_fd, name, &file) && rundir_remove_stale(p->dir, p->dir_fd, name, pid))
 		p->removed++;
 	return true;
 }

@@ -47,13 +47,13 @@ static int dial_abstract(const char *name, struct dialled *d)
 	return dial(d, &address, offsetof(struct sockaddr_un, sun_path) + length);
 }
 
-/* Takes a descriptor of O_PATH. */
-static int dial_found(int seen, struct dialled *d)
+int verify_dial_seen(int seen, struct dialled *d)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct stat st = { 0 };
 	int rc;
 
+	*d = (struct dialled)DIALLED_NONE;
 	if (kernel_fstat(seen, &st) < 0) {
 		rc = -errno;
 	} else if (!S_ISSOCK(st.st_mode)) {
@@ -68,39 +68,39 @@ static int dial_found(int seen, struct dialled *d)
 	return rc;
 }
 
-static int dial_path(int dir_fd, const char *path, int flags, struct dialled *d)
+static int dial_path(const char *path, int flags, struct dialled *d)
 {
 	int seen;
 
 	*d = (struct dialled)DIALLED_NONE;
 	if (*path == '@')
 		return dial_abstract(path, d);
-	seen = openat(dir_fd, path, O_PATH | O_CLOEXEC | flags);
-	return seen < 0 ? -errno : dial_found(seen, d);
+	seen = open(path, O_PATH | O_CLOEXEC | flags);
+	return seen < 0 ? -errno : verify_dial_seen(seen, d);
 }
 
 int verify_dial(const char *path, struct dialled *d)
 {
-	return dial_path(AT_FDCWD, path, O_NOFOLLOW, d);
-}
-
-int verify_dial_at(int dir_fd, const char *name, struct dialled *d)
-{
-	return dial_path(dir_fd, name, O_NOFOLLOW, d);
+	return dial_path(path, O_NOFOLLOW, d);
 }
 
 int verify_dial_given(const char *path, struct dialled *d)
 {
-	return dial_path(AT_FDCWD, path, 0, d);
+	return dial_path(path, 0, d);
+}
+
+bool verify_is_user(uid_t uid, const struct proc *p)
+{
+	for (size_t i = 0; i < sizeof(p->uids) / sizeof(p->uids[0]); i++)
+		if (uid == p->uids[i])
+			return true;
+	return false;
 }
 
 /* Root needs no name to do what it wants, and a program that was root may have listened then. */
 static bool is_user_of(uid_t uid, const struct proc *p)
 {
-	for (size_t i = 0; i < sizeof(p->uids) / sizeof(p->uids[0]); i++)
-		if (uid == p->uids[i])
-			return true;
-	return uid == 0;
+	return uid == 0 || verify_is_user(uid, p);
 }
 
 bool verify_owner(const struct dialled *d, const struct proc *p)

@@ -24,11 +24,14 @@ struct dialled {
    path's end. 0, or -errno: -ENOTSOCK; -EAGAIN says that somebody listens, but that too many wait to be let in. */
 int verify_dial(const char *path, struct dialled *d);
 
-/* The same for a name in an open directory. */
-int verify_dial_at(int dir_fd, const char *name, struct dialled *d);
-
 /* The same, links followed: for a socket that the user of mtctl has named. */
 int verify_dial_given(const char *path, struct dialled *d);
+
+/* The same for a file that was found with O_PATH and O_NOFOLLOW; its descriptor is closed. */
+int verify_dial_seen(int seen, struct dialled *d);
+
+/* Is this user one of the process's own? Root is not, unless it is. */
+bool verify_is_user(uid_t uid, const struct proc *p);
 
 /* May the file be this process's? True where none is known. */
 bool verify_owner(const struct dialled *d, const struct proc *p);

@@ -8,13 +8,14 @@ import re
 import subprocess
 import sys
 
-from ctl import (HEADER, INSTALL, KILL, REFUSE, SLEEP, alone, bpf, clean, findings, here, host, isolate,
+from ctl import (HEADER, INSTALL, KILL, REFUSE, SLEEP, alone, as_root, bpf, clean, findings, here, host, isolate,
                  name_of, path_of, run, says)
 from harness import LIB, MTCTL, PIPES, Place, Program, equal, fact, pid_lives, run_facts, wait_for
 
 isolate()
 
 ACCEPT, UNSHARE = 288, 272
+USER = 1000
 DEADLY = INSTALL + f"""
 import os
 def shut_up():
@@ -141,6 +142,54 @@ def one_in_another_pid_namespace_is_not_asked_by_its_name():
         equal(line["socket"], place.socket(inner))
         run("mt.mem_used", env=here(place)), run("doctor", env=here(place))
         assert pid_lives(line["pid"])
+
+
+# Another user's process only claims to be one, by its thread's name, its environment or its own idea of its pid.
+
+CLAIMS = INSTALL + f"""
+import os, threading, time
+os.setgroups([]); os.setgid({USER}); os.setuid({USER})
+def become(number):
+    \"\"\"In new user and pid namespaces, whose first process waits.\"\"\"
+    assert ctypes.CDLL(None).unshare(0x30000000) == 0
+    if os.fork():
+        os.wait()
+        os._exit(0)
+    while (child := os.fork()):
+        if child == number:
+            sys.stdin.readline()
+            os._exit(0)
+        os.waitpid(child, 0)
+    if os.getpid() != number:
+        os._exit(0)
+if sys.argv[1] == "inner":
+    become(int(sys.argv[2]))
+ready = threading.Event()
+def ours():
+    ctypes.CDLL(None).prctl(15, b"mtpreload")
+    ready.set()
+    time.sleep(1000)
+threading.Thread(target=ours, daemon=True).start()
+ready.wait()
+install({bpf(KILL)!r}, 1)
+print("installed", flush=True)
+sys.stdin.readline()
+"""
+
+
+@on_x86(as_root)
+def who_only_claims_a_name_hides_nobody():
+    for kind in ("socket", "inner"):
+        with Place() as place, host(place) as program:
+            path = path_of(place, program)
+            with Program([sys.executable, "-c", CLAIMS, kind, str(program.pid)], env=clean(MTPRELOAD_SOCKET=path),
+                         **PIPES) as lure:
+                equal(lure.hear(), "installed\n")
+                for env in (here(place), clean()):
+                    line = listed(program.pid, env)
+                    equal((line["socket"], line.get("held")), (path, 0), kind)
+                    says(run("-p", str(program.pid), "mt.mem_used", env=env), 0, "0\n")
+                    says(run("-n", "sleep", "mt.mem_used", env=env), 0, "0\n")
 
 
 # A program that was started behind a filter.
