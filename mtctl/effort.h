@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How much work a search may take, whatever others have laid out for it: names by the hundred thousand, processes. It is
-   counted in this process's own time on a processor, since a machine that is only busy is to change no answer. */
+/* How much work a search may take, whatever others have laid out for it: names by the hundred thousand, processes.
+   It is counted in this process's own time on a processor: a machine that is only busy changes no answer. */
 #ifndef MT_CTL_EFFORT_H
 #define MT_CTL_EFFORT_H
 

@@ -235,7 +235,8 @@ int ls_run(const struct options *o, int count, char **words)
 		status = show(o, &found, deadline_ns);
 	}
 	if (status == CTL_DONE && effort_left_at())
-		out_note("not everything was looked at, since %s has too much in it (-p PID finds one process all the same)",
+		out_note("not everything was looked at, since %s has too much in it "
+			 "(-p PID finds one process all the same)",
 			 effort_left_at());
 	find_free(&found);
 	find_free(&shunned);

@@ -19,8 +19,8 @@ void place_each_dir(void (*each)(void *context, const char *dir, int dir_fd), vo
 bool place_each_socket(const struct proc *p, bool (*each)(void *context, const char *path),
 		       void *context);
 
-/* Is it an abstract name that the library takes where no directory is usable (rundir.h), with the pid as the process itself
-   knows it? */
+/* Is it an abstract name that the library takes where no directory is usable (rundir.h)? Its pid is the one that the
+   process itself knows. */
 bool place_is_abstract(const struct proc *p, const char *name);
 
 #endif

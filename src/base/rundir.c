@@ -203,8 +203,8 @@ static bool look_at(int dir_fd, const char *name, struct stat *st)
 	return kernel_fstatat(dir_fd, name, st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Whoever removes names holds the directory's lock: one that has found a dead socket's name would else remove what another
-   has put in its place meanwhile. A name that nobody may remove just now stays, and is in nobody's way for that. */
+/* Whoever removes names holds the directory's lock. One that has found a dead socket's name would else remove what
+   another has put in its place meanwhile. A name that stays for that is in nobody's way. */
 bool rundir_remove_dead(const char *dir, int dir_fd, const char *name)
 {
 	struct stat st;

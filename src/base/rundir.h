@@ -47,8 +47,8 @@ int rundir_open(const struct rundir *dir);
 void rundir_name(pid_t pid, unsigned nth, char name[RUNDIR_NAME_MAX]);
 pid_t rundir_pid(const char *name);
 
-/* The same for a name that is no file: "@mtpreload.PID", with ".NTH" behind from the second on. They belong to a network
-   namespace, in which several pid namespaces may be. */
+/* The same for a name that is no file: "@mtpreload.PID", with ".NTH" behind from the second on. They belong to a
+   network namespace, in which several pid namespaces may be. */
 void rundir_abstract(pid_t pid, unsigned nth, char name[RUNDIR_NAME_MAX]);
 
 /* The address of `name` in the open directory `dir_fd`: through /proc where the path is longer
@@ -63,8 +63,8 @@ void rundir_each(int dir_fd, bool (*each)(void *context, const char *name, pid_t
 /* Gives a file another name, which nobody may have: 0, -EEXIST where somebody has it, or -errno. It never replaces. */
 int rundir_move(int dir_fd, const char *from, const char *to);
 
-/* Removes a socket's name if it refuses connections, under the directory's lock, which is `dir_fd`'s own: whoever shares the
-   open directory shares the lock. False: it is in use, or no socket's, or somebody else is removing names. */
+/* Removes a socket's name if it refuses connections, under the directory's lock. Whoever shares the open directory
+   `dir_fd` shares the lock. False: it is in use, or no socket's, or somebody else is removing names. */
 bool rundir_remove_dead(const char *dir, int dir_fd, const char *name);
 
 /* The same for a name whose process is gone. Its pid must be unknown here *and* its socket refuse connections: a

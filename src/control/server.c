@@ -20,7 +20,7 @@
 #define LINGER_NS (50 * NS_PER_US)
 
 static int listener = -1;
-static int spare = -1; /* a descriptor that is kept for whoever comes when there is no other: see accept_by_spare */
+static int spare = -1; /* a descriptor that is kept for whoever comes when there is no other */
 static uint64_t rest_until_ns;  /* accept found no descriptor */
 static bool starved; /* and it has no client whose end would give it one */
 static uint64_t rest_from_closed; /* as many connections had been closed then */

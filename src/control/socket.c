@@ -133,11 +133,13 @@ static int bind_abstract(int fd, char name[RUNDIR_NAME_MAX])
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int rc = -EADDRINUSE;
+	size_t size;
 
 	for (unsigned n = 1; n <= RUNDIR_NAMES_MAX && rc == -EADDRINUSE; n++) {
 		rundir_abstract(kernel_pid(), n, name);
 		memcpy(address.sun_path + 1, name + 1, strlen(name) - 1);
-		rc = kernel_bind(fd, &address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name))) < 0 ? -errno : 0;
+		size = offsetof(struct sockaddr_un, sun_path) + strlen(name);
+		rc = kernel_bind(fd, &address, (socklen_t)size) < 0 ? -errno : 0;
 	}
 	return rc;
 }
