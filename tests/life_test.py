@@ -256,6 +256,20 @@ def calls(host, tasks):
     return host.hear() == "0\n"
 
 
+@fact
+def a_client_who_came_without_room_for_signals_is_served_with_the_next_one():
+    with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host:
+        path = place.wait_socket(host.pid)
+        wait_for(lambda: sleeps(host.pid), "its sleep")
+        limit = resource.prlimit(host.pid, resource.RLIMIT_SIGPENDING)
+        resource.prlimit(host.pid, resource.RLIMIT_SIGPENDING, (0, limit[1]))
+        with Client(path) as client:
+            client.send("mt.mem_used\n")
+            resource.prlimit(host.pid, resource.RLIMIT_SIGPENDING, limit)
+            obeys(path)
+            equal(client.until(b"\n\n"), "200 OK\n0")
+
+
 IDS = ("Uid", "Gid", "Groups", "CapPrm", "CapEff")
 
 
