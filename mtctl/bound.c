@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "effort.h"
 #include "inside.h"
 
 #define INODE_COLUMN 6 /* from 0; the path follows */
@@ -67,27 +68,34 @@ static void undot(char *path)
 
 #define SOCKET "socket:["
 
-bool bound_path(pid_t pid, pid_t thread, char *path, size_t cap)
+static bool find_path(pid_t pid, pid_t thread, const struct buf *list, char *path, size_t cap)
 {
-	struct buf list = { 0 };
 	DIR *table = open_table(pid, thread);
 	struct dirent *entry;
 	bool found = false;
 
-	if (table && proc_file(pid, "net/unix", &list) == 0)
-		while (!found && (entry = readdir(table))) {
+	if (table)
+		while (!found && (entry = readdir(table)) && !effort_is_over("/proc")) {
 			char target[64];
 			ssize_t n = readlinkat(dirfd(table), entry->d_name, target, sizeof(target) - 1);
 
 			target[n > 0 ? n : 0] = '\0';
 			found = strncmp(target, SOCKET, strlen(SOCKET)) == 0 &&
-				path_of_inode(&list, strtoul(target + strlen(SOCKET), NULL, 10), path, cap);
+				path_of_inode(list, strtoul(target + strlen(SOCKET), NULL, 10), path, cap);
 		}
 	if (table)
 		closedir(table);
-	buf_free(&list);
 	if (found)
 		undot(path);
+	return found;
+}
+
+bool bound_path(pid_t pid, pid_t thread, char *path, size_t cap)
+{
+	struct buf list = { 0 };
+	bool found = proc_file(pid, "net/unix", &list) == 0 && find_path(pid, thread, &list, path, cap);
+
+	buf_free(&list);
 	return found;
 }
 
@@ -116,12 +124,17 @@ static void take_name(struct bound *b, int dir, const char *base, pid_t inner)
 
 void bound_find(const struct proc *p, pid_t thread, struct bound *b)
 {
+	struct buf list = { 0 };
 	char path[RUNDIR_PATH_MAX], *base;
 	struct stat st;
+	bool found;
 	int dir;
 
-	*b = (struct bound){ .unseen = bound_descriptors(p->pid, thread) < 0 && errno != ENOENT };
-	if (b->unseen || !bound_path(p->pid, thread, path, sizeof(path)))
+	*b = (struct bound){ .unseen = (bound_descriptors(p->pid, thread) < 0 && errno != ENOENT) ||
+				       proc_file(p->pid, "net/unix", &list) < 0 };
+	found = !b->unseen && find_path(p->pid, thread, &list, path, sizeof(path));
+	buf_free(&list);
+	if (!found)
 		return;
 	base = strrchr(path, '/');
 	*base++ = '\0';

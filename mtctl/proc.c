@@ -15,55 +15,126 @@
 
 #define READ_BYTES ((size_t)16 << 10)
 
-static int read_file(const char *path, struct buf *out)
-{
-	ssize_t n = -1;
-	int fd, rc = 0;
+/* A process may have any mapping shown as its environment (PR_SET_MM_MAP), and as many mappings as the kernel lets it.
+   exec takes less than the first; the others are more than any use of theirs. */
+static const struct cap {
+	const char *file;
+	size_t bytes;
+} caps[] = {
+	{ "environ", (size_t)6 << 20 },
+	{ "cmdline", (size_t)6 << 20 },
+	{ "maps", (size_t)16 << 20 },
+	{ "net/unix", (size_t)64 << 20 },
+	{ NULL, (size_t)1 << 20 },
+};
 
-	buf_clear(out, 0);
+static size_t cap_of(const char *file)
+{
+	const struct cap *cap = caps;
+
+	while (cap->file && strcmp(cap->file, file) != 0)
+		cap++;
+	return cap->bytes;
+}
+
+/* A file to read, until a line is found in it, unless that is NULL. */
+struct wanted {
+	const char *file;
+	bool (*is_it)(const char *line, size_t len);
+	struct buf *out;
+	size_t seen; /* of `out`: whole lines that were looked at */
+	bool found;
+	int rc;
+};
+
+static void look_at_lines(struct wanted *w)
+{
+	const char *end;
+
+	while (!w->found && (end = memchr(w->out->data + w->seen, '\n', w->out->len - w->seen))) {
+		const char *line = w->out->data + w->seen;
+
+		w->found = w->is_it(line, (size_t)(end - line));
+		w->seen += (size_t)(end - line) + 1;
+	}
+}
+
+/* One that is too long, or takes too long, is read as if it were not there. */
+static int read_some(int fd, struct wanted *w)
+{
+	const size_t cap = cap_of(w->file);
+	ssize_t n = -1;
+
+	while (!w->found && buf_room(w->out, READ_BYTES) &&
+	       (n = read(fd, w->out->data + w->out->len, READ_BYTES)) > 0) {
+		w->out->len += (size_t)n;
+		if (w->is_it)
+			look_at_lines(w);
+		if (w->out->len > cap)
+			return -EFBIG;
+		if (effort_is_over("/proc"))
+			return -ETIME;
+	}
+	return w->out->failed ? -ENOMEM : n < 0 ? -errno : 0;
+}
+
+static int read_file(const char *path, struct wanted *w)
+{
+	int fd;
+
+	w->seen = 0;
+	buf_clear(w->out, 0);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	while (buf_room(out, READ_BYTES) &&
-	       (n = read(fd, out->data + out->len, READ_BYTES)) > 0)
-		out->len += (size_t)n;
-	if (n < 0)
-		rc = out->failed ? -ENOMEM : -errno;
+	w->rc = read_some(fd, w);
 	close(fd);
-	buf_add(out, "", 1);
-	return out->failed ? -ENOMEM : rc;
+	if (w->rc < 0)
+		buf_clear(w->out, 0);
+	buf_add(w->out, "", 1);
+	return w->out->failed ? -ENOMEM : w->rc;
 }
 
-struct wanted {
-	const char *file;
-	struct buf *out;
-};
+static bool is_limited(int rc)
+{
+	return rc == -EFBIG || rc == -ETIME;
+}
 
 static bool is_still_empty(void *context, pid_t pid, pid_t thread)
 {
-	const struct wanted *w = context;
+	struct wanted *w = context;
 	char path[96];
+	int rc;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", (int)pid, (int)thread, w->file);
-	return read_file(path, w->out) < 0 || w->out->len <= 1;
+	rc = read_file(path, w);
+	return (rc < 0 || w->out->len <= 1) && !is_limited(rc) && !effort_is_over("/proc");
+}
+
+static int read_wanted(pid_t pid, struct wanted *w)
+{
+	char path[64];
+	int rc;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, w->file);
+	rc = read_file(path, w);
+	/* Once the first thread of a process has ended, only the others know. */
+	if ((rc < 0 || w->out->len <= 1) && !is_limited(rc))
+		proc_each_thread(pid, is_still_empty, w);
+	if (w->out->len > 1)
+		rc = 0;
+	else if (rc == 0 && is_limited(w->rc))
+		rc = w->rc;
+	else if (rc == 0 && !w->out->len)
+		buf_add(w->out, "", 1);
+	return w->out->failed ? -ENOMEM : rc;
 }
 
 int proc_file(pid_t pid, const char *file, struct buf *out)
 {
-	struct wanted w = { file, out };
-	char path[64];
-	int rc;
+	struct wanted w = { .file = file, .out = out };
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
-	rc = read_file(path, out);
-	/* Once the first thread of a process has ended, only the others know. */
-	if (rc < 0 || out->len <= 1)
-		proc_each_thread(pid, is_still_empty, &w);
-	if (out->len > 1)
-		rc = 0;
-	else if (rc == 0 && !out->len)
-		buf_add(out, "", 1);
-	return out->failed ? -ENOMEM : rc;
+	return read_wanted(pid, &w);
 }
 
 long proc_field(const char *status, const char *label, bool last)
@@ -143,29 +214,39 @@ bool proc_read(pid_t pid, struct proc *p)
 	return found;
 }
 
+/* What is behind the name may say that a newer one has been installed over it meanwhile: " (deleted)". */
+static bool is_library_s(const char *line, size_t len)
+{
+	static const char name[] = "/" LIBRARY_STEM;
+	const char *at = line, *end = line + len, *slash;
+
+	while ((at = memmem(at, (size_t)(end - at), name, strlen(name)))) {
+		at++;
+		slash = memchr(at, '/', (size_t)(end - at));
+		if (!slash)
+			return library_is_named(at, (size_t)(end - at));
+		at = slash;
+	}
+	return false;
+}
+
 int proc_has_library(pid_t pid, struct buf *scratch)
 {
-	const char *at, *end;
-	int rc = proc_file(pid, "maps", scratch);
+	struct wanted w = { .file = "maps", .is_it = is_library_s, .out = scratch };
+	int rc = read_wanted(pid, &w);
 
-	if (rc < 0)
+	if (rc < 0 && !is_limited(rc))
 		return rc;
-	/* What is behind the name may say that a newer one has been installed over it meanwhile: " (deleted)". */
-	for (at = scratch->data; (at = strstr(at, "/" LIBRARY_STEM)); at = end) {
-		end = at + 1 + strcspn(at + 1, "\n/");
-		if (library_is_named(at + 1, (size_t)(end - at - 1)) && *end != '/')
-			return 1;
-	}
-	return proc_our_thread(pid, NULL) != 0; /* its file may have any name */
+	return w.found || proc_our_thread(pid, NULL) != 0; /* its file may have any name */
 }
 
 const char *proc_env(const struct buf *environment, const char *name)
 {
 	const char *at = environment->data, *end = at + environment->len;
-	size_t length = strlen(name);
+	const size_t length = strlen(name);
 
-	for (; at < end; at += strlen(at) + 1)
-		if (strncmp(at, name, length) == 0 && at[length] == '=')
+	for (; (at = memmem(at, (size_t)(end - at), name, length)); at++)
+		if ((at == environment->data || !at[-1]) && at[length] == '=')
 			return at + length + 1;
 	return NULL;
 }

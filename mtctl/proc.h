@@ -26,8 +26,7 @@ void proc_clean(char *name);
 /* False when there is no such process. */
 bool proc_read(pid_t pid, struct proc *p);
 
-/* Is the library in it, by its file's name or its thread's? 1, 0, or -errno. `scratch` has the contents of
-   the maps file afterwards. */
+/* Is the library in it, by its file's name or its thread's? 1, 0, or -errno. No more is read than that takes. */
 int proc_has_library(pid_t pid, struct buf *scratch);
 
 /* The thread of the library's in it, by its name; 0 where there is none. `filters`, unless NULL: how many seccomp
@@ -37,7 +36,8 @@ pid_t proc_our_thread(pid_t pid, long *filters);
 /* Calls `each` with every thread of the process until it returns false. */
 void proc_each_thread(pid_t pid, bool (*each)(void *context, pid_t pid, pid_t thread), void *context);
 
-/* Reads /proc/PID/FILE with a NUL behind it. 0 or -errno. */
+/* Reads /proc/PID/FILE with a NUL behind it. 0 or -errno: -EFBIG where it is longer than any such file has reason to be,
+   -ETIME where the search has taken too long (effort.h). */
 int proc_file(pid_t pid, const char *file, struct buf *out);
 
 /* The number behind a line's label ("\nPPid:\t") in the contents of a status file, or the last of

@@ -149,6 +149,7 @@ int subject_process(struct subject *s, pid_t pid, bool *has_library)
 	rc = proc_has_library(pid, &s->maps);
 	if (rc < 0)
 		return rc == -ENOENT || rc == -ESRCH ? -ESRCH : -EACCES;
+	proc_file(pid, "maps", &s->maps); /* all of it */
 	*has_library = rc == 1;
 	s->thread = proc_our_thread(pid, NULL);
 	if (proc_file(pid, "environ", &s->environment) == 0)

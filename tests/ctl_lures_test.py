@@ -12,7 +12,7 @@ import sys
 import time
 
 from ctl import Server, as_root, clean, here, host, isolate, name_of, path_of, result_of, run
-from harness import Place, Program, equal, fact, run_facts, wait_for
+from harness import MTCTL, Place, Program, equal, fact, run_facts, wait_for
 
 isolate()
 
@@ -260,7 +260,7 @@ class Lures(Program):
     """A process of that user's, which runs `code` in its own directory of sockets and then sleeps."""
 
     COMMON = """
-import ctypes, os, socket, sys, time
+import ctypes, os, socket, sys, threading, time
 os.setgroups([]); os.setgid({user}); os.setuid({user})
 os.makedirs("{dir}", 0o700, exist_ok=True)
 os.chdir("{dir}")
@@ -392,6 +392,51 @@ def a_hundred_thousand_names_hide_nobody_and_are_not_all_asked():
                 equal(run("mt.mem_used", env=env).all(), (0, "0\n", ""))
                 equal(run("-p", str(program.pid), "mt.mem_used", env=env).all(), (0, "0\n", ""))
                 equal(run("doctor", str(program.pid), env=env).status, 0)
+
+
+# Whatever a process has the kernel show as its environment, or its command line.
+SHOWN = """
+size = 300 << 20
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+at = libc.mmap(None, ctypes.c_size_t(size), 1, 0x4022, -1, ctypes.c_long(0))  # private, anonymous, without a reserve
+stat = [int(field) for field in open("/proc/self/stat").read().rsplit(")", 1)[1].split()[1:]]
+start, end, stack = stat[22:25]
+data, data_end, brk, arg, arg_end, env, env_end = stat[41:48]
+libc.sbrk.restype = ctypes.c_void_p
+words = [start, end, data, data_end, brk, libc.sbrk(ctypes.c_long(0)), stack, arg, arg_end, env, env_end, 0]
+words[shown:shown + 2] = at, at + size
+shown_map = (ctypes.c_uint64 * 13)(*words, 0xffffffff << 32)
+assert libc.prctl(35, 14, ctypes.byref(shown_map), ctypes.c_ulong(ctypes.sizeof(shown_map)), 0) == 0, ctypes.get_errno()
+ready = threading.Event()
+def ours():
+    libc.prctl(15, b"mtpreload")
+    ready.set()
+    time.sleep(1000)
+threading.Thread(target=ours, daemon=True).start()
+ready.wait()
+"""
+
+
+def memory_of(*words):
+    """How many KiB mtctl had resident at the most."""
+    with subprocess.Popen([MTCTL, *words], env=clean(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_maxrss
+
+
+@as_root
+def what_is_shown_as_an_environment_is_not_all_read():
+    with Place() as place, host(place) as program:
+        path = path_of(place, program)
+        for shown_at in (7, 9):  # the command line, the environment
+            with Lures(program.pid, f"shown = {shown_at}\n{SHOWN}") as lure:
+                is_listed(program, path, here(place))
+                is_listed(program, path, clean())
+                for words in (["ls"], ["-p", str(lure.pid), "mt.mem_used"], ["-n", "sleep:master", "mt.mem_used"],
+                              ["doctor", str(lure.pid)]):
+                    assert memory_of(*words) < 100 << 10, words
 
 
 MANY = """
