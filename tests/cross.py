@@ -32,9 +32,10 @@ UNTRIED = {
     "mlock": "the emulator's own memory would be locked, and counted",
     "plugin": "it forks inside dlopen: " + FORKS,
     "quiet": "it prints what qemu-user itself changes: mappings, descriptors, auxiliary vector",
-    "rights": "qemu-user's own threads have rights of their own",
+    **dict.fromkeys(("diverges", "gives_up", "rights"), "qemu-user's own threads have rights of their own"),
     "setuid": "qemu-user changes the user of one thread only",
-    "signals": "qemu-user takes and forwards the signals itself",
+    **dict.fromkeys(("signalled", "signals"), "qemu-user takes and forwards the signals itself"),
+    "unshares": "our thread is begun anew all the while, which was not tried under qemu-user",
 }
 
 
