@@ -19,7 +19,7 @@ FORKS_AT_LOAD = os.path.join(BUILD, "tests", "plugin_forks.so")
 # Those that end by themselves, and those that wait for what they are told. What a victim does besides has a fact of its own.
 BY_THEMSELVES = [("alone",), ("early",), ("late",), ("fork", "50"), ("last", "fork"), ("last", "beside"), ("spawn",), ("tsd", "100")]
 TOLD = {
-    "\n": [("address",), ("close",), ("own_malloc",), ("signals",), ("tls",), ("libseccomp",),
+    "\n": [("address",), ("clone",), ("close",), ("own_malloc",), ("signals",), ("tls",), ("libseccomp",),
            ("signalled", "100"), ("unshares",)] +
     [("end", way) for way in ("return", "exit", "_exit", "_Exit", "quick_exit", "signal", "vfork", "thread", "strict")] +
     [("sandbox", way, call) for way in ("exit", "kill", "refused") for call in ("prctl", "seccomp", "number")],
