@@ -151,6 +151,9 @@ START_TEST(one_that_could_not_begin_is_lacking_after_a_moment)
 	ck_assert_int_eq(getrlimit(RLIMIT_AS, &limit), 0);
 	low = (struct rlimit){ 1 << 20, limit.rlim_max };
 	ck_assert_int_eq(setrlimit(RLIMIT_AS, &low), 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_AS, &low), 0);
+	if (low.rlim_cur != 1 << 20)
+		return; /* qemu-user sets no such limit */
 	ck_assert_int_lt(life_begin(live), 0);
 	ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
 	ck_assert(!life_is_active() && life_is_wanted());
