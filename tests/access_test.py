@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Who may command a host: root, and its user unless the host has more rights than that user."""
 
+import contextlib
 import os
 import subprocess
 import sys
 
 from harness import PIPES, Client, Place, Program, by_root, equal, need, run_facts, victim, wait_for, without_library
+from victims import is_nameless
 
 USER = 1000
 
@@ -128,13 +130,61 @@ def the_user_of_a_host_without_more_rights_commands_it():
                 equal(root.call("mt.mem_used"), 0)
 
 
+# Enters a user namespace, as `nsenter --user --preserve-credentials` does.
+ENTERS = """
+import ctypes, os, sys
+sys.stdin.readline()
+print(ctypes.CDLL(None).setns(os.open(sys.argv[1], os.O_RDONLY), 0x10000000), flush=True)
+sys.stdin.readline()
+"""
+
+
 @by_root
-def where_uids_have_no_number_the_mode_of_the_socket_decides():
-    argv = as_user(USER, "unshare", "-U", "sleep", "1000")
-    with Place() as place, Program(argv, env=place.environment()) as host:
-        need(subprocess.run(as_user(USER, "unshare", "-U", "true"), capture_output=True).returncode == 0,
+def a_root_process_in_a_users_namespace_obeys_nobody():
+    """There that user is 0, and who has no number looks like anybody else without one."""
+    with Place() as place, Program(as_user(USER, "unshare", "-Ur", "sleep", "1000"), env=without_library()) as user:
+        need(subprocess.run(as_user(USER, "unshare", "-Ur", "true"), capture_output=True).returncode == 0,
              "users may have no namespace")
-        wait_for(lambda: executed(host.pid, "sleep"), "exec")
+        wait_for(lambda: executed(user.pid, "sleep"), "exec")
+        theirs, log = os.path.join(place.path, "theirs"), os.path.join(place.path, "roots")
+        os.mkdir(theirs, 0o755)
+        os.chown(theirs, USER, USER)
+        for where in (place.run, theirs):
+            env = dict(place.environment(log=log), MTPRELOAD_DIR=where, XDG_RUNTIME_DIR="", RUNTIME_DIRECTORY="")
+            with Program(["/usr/bin/python3", "-c", ENTERS, f"/proc/{user.pid}/ns/user"], env=env, **PIPES) as host:
+                wait_for(lambda: os.path.exists(log), "its log")
+                os.unlink(log)
+                host.tell()
+                equal(host.hear(), "0\n")
+                is_nameless(place, host.pid)
+                equal((os.listdir(theirs), os.path.exists(log)), ([], False))
+                host.tell()
+
+
+def user_s(place):
+    """Root's directory would be nobody's in a namespace without root."""
+    os.chown(place.run, USER, USER)
+    return contextlib.nullcontext()
+
+
+def sleeper_in(place, *options):
+    """A user's, in a namespace of his own. What brings it there is without the library, and so leaves no name."""
+    argv = as_user(USER, "unshare", "-U", *options)
+    need(subprocess.run([*argv, "true"], capture_output=True).returncode == 0, "users may have no namespace")
+    env = place.environment()
+    return Program([*argv, "env", f"LD_PRELOAD={env['LD_PRELOAD']}", "sleep", "1000"], env=dict(env, LD_PRELOAD=""))
+
+
+@by_root
+def the_user_of_a_host_without_a_number_does_not_command_it():
+    with Place() as place, sleeper_in(place) as host:
+        is_nameless(place, host.pid)
+
+
+@by_root
+def where_others_have_no_number_the_mode_of_the_socket_decides():
+    """As for the machine's root in a user's namespace."""
+    with Place() as place, user_s(place), sleeper_in(place, f"--map-user={USER}") as host:
         path = place.wait_socket(host.pid)
         equal(answer(path), "200 OK\n")
         equal(answer(path, uid=0), "200 OK\n")

@@ -4,13 +4,12 @@
 
 import json
 import os
-import socket
 import subprocess
 
 from harness import (BEHIND, LIB, MIB, MTCTL, PATIENCE_S, PIPES, Client, Place, Program, by_root, equal, fact, mtctl, near, resident,
                      run_facts, value, victim, wait_for, without_library)
 from matrix import difference
-from victims import abstract, connects, obeys, outcome, own_directory, same_with_and_without, wait_name
+from victims import abstract, connects, is_nameless, obeys, outcome, own_directory, same_with_and_without, wait_name
 
 CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID = 0x20000, 0x10000000, 0x20000000
 
@@ -35,19 +34,19 @@ def a_host_in_a_new_user_namespace_obeys_whom_it_can_tell_apart():
 
 
 @fact
-def an_unmapped_user_is_nobody_we_obey():
-    with Place() as place, Program([victim("alone")], env=place.environment(), **PIPES) as host:
-        while host.hear() != "lives on: done\n":
-            pass
-        path = wait_name(place, host.pid)
-        with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(PATIENCE_S)
-            client.connect(path)
-            try:
-                client.sendall(b"mt.mem_used\n")
-                equal(client.recv(100), b"")
-            except (BrokenPipeError, ConnectionResetError):
-                pass
+def a_host_whose_user_has_no_number_has_no_name():
+    """Nobody could be told apart. What it holds goes, since nobody could take it back any more."""
+    with Place() as place, Program(["/usr/bin/python3", "-c",
+                                    "import ctypes, sys\nlibc = ctypes.CDLL(None)\nsys.stdin.readline()\n"
+                                    f"print(libc.unshare({CLONE_NEWUSER}), flush=True)\nsys.stdin.readline()\n"],
+                                   env=place.environment(), **PIPES) as host:
+        path = place.wait_socket(host.pid)
+        before = resident(host.pid)
+        mtctl(path, "mt.mem_alloc", "50m")
+        host.tell()
+        equal(host.hear(), "0\n")
+        wait_for(lambda: resident(host.pid) < before + 8 * MIB, "what it held to go")
+        is_nameless(place, host.pid)
         host.tell()
         equal(host.finish(), ("", 0))
 
@@ -68,11 +67,10 @@ def a_host_and_its_child_obey_where_children_are_to_have_another_pid_namespace()
             mtctl(path, "mt.mem_alloc", "50m")
             host.tell()
             equal(host.hear(), "child\n")
-            path = place.wait_socket(1)
-            if flags == alone:
+            if flags == alone:  # there are no users, so nobody can be told apart
                 near(resident(host.pid), before, 8 * MIB, "taken back, since nobody can ask for it any more")
-            if flags != alone:  # where there are no users, nobody can be told apart
-                obeys(path)
+            else:
+                obeys(place.wait_socket(1))
                 obeys(place.socket(host.pid))
             host.tell()
             equal(host.hear(), "0\n")
@@ -98,6 +96,12 @@ def processes_of_one_pid_in_one_directory_have_a_name_each():
                 equal(held, {first: MIB, os.path.join(place.run, second): 0})
 
 
+def has_number(pid):
+    """Is any uid mapped in its user namespace?"""
+    with open(f"/proc/{pid}/uid_map") as uids:
+        return bool(uids.read())
+
+
 def said_at_all_points(place, env, watched):
     """What host_points says, in an empty directory. Where it waits, our thread is given all the time that it needs."""
     directory = own_directory(place)
@@ -108,8 +112,10 @@ def said_at_all_points(place, env, watched):
             if word != "ready":
                 said.append(line.replace(place.path, "PLACE"))
                 continue
-            if watched:
+            if watched and has_number(int(pid[0])):
                 wait_name(place, int(pid[0]))
+            elif watched:
+                is_nameless(place, int(pid[0]))
             host.tell()
         said.append(host.process.wait(PATIENCE_S))
     equal(os.listdir(directory), [])

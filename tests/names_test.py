@@ -7,7 +7,7 @@ import resource
 import time
 
 from harness import MIB, PIPES, Client, Place, Program, by_root, equal, fact, need, run_facts, wait_for
-from victims import connects, obeys
+from victims import connects, obeys, switches
 
 USER = 1000
 
@@ -146,16 +146,6 @@ def a_stop_in_a_directory_that_was_made_again_is_obeyed():
             with Client(place.wait_socket(host.pid)) as client:
                 open(os.path.join(place.run, "STOP"), "w").close()
                 equal(client.refusal("mt.mem_alloc", "1m")[0], 403)
-
-
-def switches(pid):
-    """How often our thread has slept."""
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/status") as status:
-            fields = dict(line.split(":\t", 1) for line in status.read().splitlines() if ":\t" in line)
-        if fields["Name"] == "mtpreload":
-            return int(fields["voluntary_ctxt_switches"])
-    raise AssertionError("no thread of ours")
 
 
 @fact

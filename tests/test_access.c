@@ -2,7 +2,9 @@
 /* Who may command us, by what we are and who comes. Each test is a process of its own, which becomes what it has to be. */
 #include "control/access.h"
 
+#include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/un.h>
@@ -161,7 +163,58 @@ START_TEST(nobody_without_a_number_is_let_in_where_we_hold_capabilities)
 }
 END_TEST
 
+/* Enters a namespace in which `map` says who has which number. */
+static void enter_namespace(const char *map)
+{
+	int turn[2], status;
+	char path[64], byte = 0;
+	pid_t pid, parent = getpid();
+
+	ck_assert_int_eq(pipe(turn), 0);
+	pid = fork();
+	if (pid == 0) { /* it has the capabilities that the map takes */
+		int fd;
+
+		if (read(turn[0], &byte, 1) != 1)
+			_exit(1);
+		snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)parent);
+		fd = open(path, O_WRONLY);
+		_exit(write(fd, map, strlen(map)) != (ssize_t)strlen(map));
+	}
+	ck_assert_int_eq(unshare(CLONE_NEWUSER), 0);
+	ck_assert_int_eq(write(turn[1], &byte, 1), 1);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+
+/* As for a tool that makes a container, or one that enters a user's. */
+START_TEST(root_of_a_namespace_in_which_we_have_no_number_is_not_let_in)
+{
+	if (geteuid() != 0)
+		return;
+	listen_at("");
+	come_as(OTHER);
+	enter_namespace("0 1000 1\n65534 2000 1\n");
+	ck_assert_uint_eq(geteuid(), OVERFLOW_UID);
+	ck_assert(!is_let_in());
+}
+END_TEST
+
+START_TEST(root_of_a_namespace_in_which_we_have_a_number_is_let_in)
+{
+	if (geteuid() != 0)
+		return;
+	listen_at("");
+	come_as(OTHER);
+	enter_namespace("0 1000 1\n65534 0 1\n");
+	ck_assert_uint_eq(geteuid(), OVERFLOW_UID);
+	ck_assert(is_let_in());
+}
+END_TEST
+
 UNIT_SUITE_TAGGED(access, UNIT_GIVES_UP, our_own_user_is_let_in, user_is_let_in_only_where_all_three_ids_are_his, another_user_is_not_let_in,
 	   user_is_not_let_in_where_we_hold_a_capability,
 	   overflow_uid_is_a_user_like_others_where_every_uid_has_a_number,
-	   nobody_without_a_number_is_let_in_where_we_hold_capabilities)
+	   nobody_without_a_number_is_let_in_where_we_hold_capabilities,
+	   root_of_a_namespace_in_which_we_have_no_number_is_not_let_in,
+	   root_of_a_namespace_in_which_we_have_a_number_is_let_in)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 
 from harness import (MIB, PATIENCE_S, PIPES, Client, Place, Program, equal, wait_for, without_library)
+from safety import our_thread
 
 
 def outcome(argv, env, line="", **options):
@@ -82,3 +83,23 @@ def wait_name(place, pid):
     """Its directory may not be its own any more, as in a new user namespace, so the name may be either."""
     return wait_for(lambda: os.path.exists(place.socket(pid)) and place.socket(pid) or
                     connects(abstract(pid)) and abstract(pid), f"a name of {pid}")
+
+
+def switches(pid):
+    """How often our thread has slept."""
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/status") as status:
+            fields = dict(line.split(":\t", 1) for line in status.read().splitlines() if ":\t" in line)
+        if fields["Name"] == "mtpreload":
+            return int(fields["voluntary_ctxt_switches"])
+    raise AssertionError("no thread of ours")
+
+
+def is_nameless(place, pid):
+    """Our thread has gone to sleep again and again, and there is no name."""
+    def named():
+        return os.path.exists(place.socket(pid)) or connects(abstract(pid))
+    wait_for(lambda: our_thread(pid), "our thread")
+    start = switches(pid)
+    wait_for(lambda: named() or switches(pid) > start + 2, "our thread to try it")
+    assert not named(), place.names()

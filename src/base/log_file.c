@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/kernel.h"
+#include "base/uid.h"
 
 #define NAME_MAX_BYTES 256
 #define TRIES 5 /* somebody may make or remove the file meanwhile */
@@ -94,7 +95,7 @@ static int judge(const struct stat *st, const char *name, char *why)
 		return refuse(why, ELOOP, name, "is a link");
 	if (!S_ISREG(st->st_mode))
 		return refuse(why, EINVAL, name, "is no regular file");
-	if (st->st_uid != kernel_euid()) {
+	if (!uid_is_ours(st->st_uid)) {
 		snprintf(what, sizeof(what), "belongs to uid %u, and the process is uid %u's", (unsigned)st->st_uid,
 			 (unsigned)kernel_euid());
 		return refuse(why, EPERM, name, what);
@@ -147,7 +148,10 @@ int log_file_open(const char *path, char why[LOG_WHY_MAX])
 
 	if (s.dir_fd < 0)
 		return refuse_error(why, errno, "/");
-	rc = *path == '/' ? walk(path, &s, why) : refuse(why, EINVAL, path, "is no absolute path");
+	if (!uid_has_number())
+		rc = refuse(why, EPERM, path, "could be anybody's: this process's user has no number in its user namespace");
+	else
+		rc = *path == '/' ? walk(path, &s, why) : refuse(why, EINVAL, path, "is no absolute path");
 	if (rc == 0)
 		rc = open_last(&s, why);
 	kernel_close(s.dir_fd);
@@ -160,5 +164,5 @@ bool log_file_is_ours(int fd)
 	struct stat st;
 
 	return kernel_fstat(fd, &st) == 0 && kernel_getresuid(&real, &effective, &saved) == 0 &&
-	       (st.st_uid == real || st.st_uid == effective || st.st_uid == saved);
+	       (st.st_uid == real || st.st_uid == effective || st.st_uid == saved) && uid_is_one_user_s(st.st_uid);
 }

@@ -16,6 +16,7 @@
 
 #include "kernel.h"
 #include "names.h"
+#include "uid.h"
 
 #define PREFIX "mtpreload."
 #define SUFFIX ".sock"
@@ -75,8 +76,8 @@ static bool is_fit(const struct rundir *dir, const struct stat *st)
 	if (dir->of_root)
 		return is_root_s(st);
 	if (dir->strict)
-		return st->st_uid == kernel_euid() && !(st->st_mode & 077);
-	return st->st_uid == kernel_euid() || st->st_uid == 0;
+		return uid_is_ours(st->st_uid) && !(st->st_mode & 077);
+	return st->st_uid == 0 || uid_is_ours(st->st_uid);
 }
 
 int rundir_open(const struct rundir *dir)

@@ -4,15 +4,13 @@
 #include "access.h"
 
 #include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <sys/un.h>
 
 #include "base/capability.h"
+#include "base/uid.h"
 
 #define ROOT ((uid_t)0)
 #define OVERFLOW_UID ((uid_t)65534) /* what the kernel shows for a uid that has no number in our user namespace */
-#define UIDS_MAX UINT32_MAX	    /* how many there are; -1 is none */
 
 struct ids {
 	uid_t real, effective, saved;
@@ -53,29 +51,6 @@ static bool obeys_its_user(uid_t *uid)
 	return ids.real == ROOT || !has_capabilities();
 }
 
-/* "INSIDE OUTSIDE COUNT" a line. Unless it names all uids, others show as the overflow uid. */
-static bool all_uids_are_mapped(void)
-{
-	char map[1024], *at = map;
-	uint64_t mapped = 0;
-	int fd = kernel_open("/proc/thread-self/uid_map", O_RDONLY | O_CLOEXEC, 0);
-	ssize_t got = fd < 0 ? -1 : kernel_read(fd, map, sizeof(map) - 1);
-
-	if (fd >= 0)
-		kernel_close(fd);
-	map[got > 0 ? got : 0] = '\0';
-	for (int column = 0; *at; column++) {
-		char *end;
-		uint64_t number = strtoull(at, &end, 10);
-
-		if (end == at)
-			break;
-		mapped += column % 3 == 2 ? number : 0;
-		at = end;
-	}
-	return mapped >= UIDS_MAX;
-}
-
 /* Was it reached by a file? Then the file's mode, 0600, has let the peer in. */
 static bool came_by_file(int fd)
 {
@@ -93,12 +68,14 @@ bool access_begins(int fd, struct ucred *peer)
 
 	if (kernel_getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &size) < 0)
 		return false;
+	if (!uid_has_number())
+		return false; /* 0 is then whoever made the namespace, and may be far below us */
 	if (peer->uid == ROOT)
 		return true;
 	if (!obeys_its_user(&uid))
 		return false;
 	/* It may stand for anybody, our own user among them, whom only a file's mode can tell apart. */
-	if (peer->uid == OVERFLOW_UID && !all_uids_are_mapped())
+	if (!uid_is_one_user_s(peer->uid))
 		return came_by_file(fd);
 	return peer->uid == uid;
 }

@@ -6,9 +6,12 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/uid.h"
 #include "control/server.h"
 #include "control/socket.h"
 #include "control/stop.h"
+#include "inject/budget.h"
+#include "inject/reset.h"
 
 #define AGAIN_FIRST_NS (100 * NS_PER_MS)
 #define AGAIN_LAST_NS (5 * NS_PER_S)
@@ -36,10 +39,19 @@ uint64_t publish_next_ns(void)
 	return earlier(plan.bind_ns, socket_next_ns());
 }
 
+/* Whoever comes then cannot be told from others. What is held, from before it entered that namespace, nobody could
+   take back any more. */
+static int refuse_everybody(void)
+{
+	if (budget_used())
+		reset_start();
+	return -EPERM;
+}
+
 /* Room first: a name that listens and is never served would hold its clients up. */
 static int publish(void)
 {
-	int fd = server_reserve();
+	int fd = uid_has_number() ? server_reserve() : refuse_everybody();
 
 	if (fd == 0)
 		fd = socket_open();
