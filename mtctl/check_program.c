@@ -45,6 +45,12 @@ static enum level static_program(struct subject *s, struct buf *text)
 	return LEVEL_PROBLEM;
 }
 
+/* Those for which the library has its system calls in assembler. */
+static bool is_supported(const struct elf *e)
+{
+	return e->wide && !e->foreign_order && (e->machine == EM_X86_64 || e->machine == EM_AARCH64);
+}
+
 static enum level machine(struct subject *s, struct buf *text)
 {
 	const struct elf *p = &s->elf, *l = &s->library_elf;
@@ -53,7 +59,10 @@ static enum level machine(struct subject *s, struct buf *text)
 		return LEVEL_NONE;
 	if (p->wide != l->wide || p->machine != l->machine || p->foreign_order) {
 		buf_printf(text, "%s is for %s, %d bit", s->file, elf_machine(p), p->wide ? 64 : 32);
-		buf_printf(text, ", the library for %s, %d bit", elf_machine(l), l->wide ? 64 : 32);
+		if (is_supported(p))
+			buf_printf(text, ", the library for %s, %d bit", elf_machine(l), l->wide ? 64 : 32);
+		else
+			buf_str(text, ", which the library does not support: x86-64 and ARM 64 are, 64 bit");
 		return LEVEL_PROBLEM;
 	}
 	buf_printf(text, "%s, %d bit, as the library", elf_machine(p), p->wide ? 64 : 32);
@@ -214,7 +223,7 @@ const struct check program_checks[] = {
 	{ "script", script, "", false, false },
 	{ "format", format, "name the program itself", true, false },
 	{ "static", static_program, "take a dynamically linked build of it", true, false },
-	{ "machine", machine, "build the library for that machine: make CC=…", true, false },
+	{ "machine", machine, "build the library for that machine, where it is supported: make CC=…", true, false },
 	{ "loader", loader, "install the C library that the program was built for", true, false },
 	{ "libc", libc, "build the library with the program's C library, or take another build of it",
 	  true, true },

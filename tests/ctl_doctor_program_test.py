@@ -94,7 +94,7 @@ def what_cannot_be_looked_at_is_told():
 def a_program_of_another_machine_would_not():
     with Place() as place:
         small = compiled(place, "small", "void _start(void) { for (;;); }", "-m32", "-nostdlib", "-pie")
-        problem("machine", "small is for i386, 32 bit, the library for", of=["--", small])
+        problem("machine", "small is for i386, 32 bit, which the library does not support", of=["--", small])
         other = os.path.join(place.path, "other")
         for order, machine in (("<", 183), (">", 22)):
             with open(shutil.which("sleep"), "rb") as file:
@@ -104,7 +104,8 @@ def a_program_of_another_machine_would_not():
             with open(other, "wb") as file:
                 file.write(image)
             os.chmod(other, 0o755)
-            problem("machine", "is for " + {183: "ARM 64", 22: "s390"}[machine], of=["--", other])
+            text = {183: "is for ARM 64, 64 bit, the library for", 22: "is for s390, 64 bit, which the library does not support"}
+            problem("machine", text[machine], of=["--", other])
 
 
 @fact
