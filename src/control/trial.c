@@ -97,7 +97,7 @@ static int try_files(void)
 	char byte = 0;
 
 	kernel_getdents64(-1, &byte, 1);
-	return kernel_open("", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0) + kernel_stat("", &st) + kernel_fstat(-1, &st) +
+	return kernel_open("", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0) + kernel_openat(-1, "", O_PATH, 0) + kernel_stat("", &st) + kernel_fstat(-1, &st) +
 	       kernel_fstatat(-1, "", &st, AT_SYMLINK_NOFOLLOW) + (int)kernel_readlink("", &byte, 1) +
 	       kernel_mkdir("", 0700) + kernel_rmdir("") + kernel_unlink("") + kernel_unlinkat(-1, "", 0) +
 	       kernel_renameat2(-1, "", -1, "", 0) + kernel_linkat(-1, "", -1, "", 0) +
