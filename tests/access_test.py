@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 from harness import PIPES, Client, Place, Program, by_root, equal, need, run_facts, victim, wait_for, without_library
+from safety import our_thread
 from victims import is_nameless
 
 USER = 1000
@@ -227,6 +228,35 @@ def our_thread_is_whom_the_main_thread_is_whatever_another_becomes():
                 with Client(place.wait_socket(host.pid)) as root:
                     equal(root.call("mt.mem_used"), 0)
                 equal(host.finish(), ("", 0))
+
+
+# In a root without /proc another thread than the main one becomes a user, by the system call: for itself alone.
+ANOTHER_BECOMES = f"""
+import ctypes, os, sys, threading
+number = dict(x86_64=117, aarch64=147)[os.uname().machine]
+libc = ctypes.CDLL(None)
+sys.stdin.readline()
+os.chroot(sys.argv[1])
+os.chdir("/")
+def become():
+    print(libc.syscall(number, {USER}, {USER}, {USER}), flush=True)
+    sys.stdin.readline()
+threading.Thread(target=become).start()
+"""
+
+
+@by_root
+def our_thread_is_whom_the_main_thread_is_where_nothing_tells_that_this_one_lives():
+    with Place() as place:
+        root = os.path.join(place.path, "root")
+        os.mkdir(root)
+        with Program(["/usr/bin/python3", "-c", ANOTHER_BECOMES, root], env=place.environment(), **PIPES) as host:
+            place.wait_socket(host.pid)
+            host.tell()
+            equal(host.hear(), "0\n")
+            ours = wait_for(lambda: our_thread(host.pid), "our thread")
+            equal(uids(host.pid)[int(ours)], (0, 0, 0, 0))
+            host.tell()
 
 
 run_facts()

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -40,13 +41,17 @@ static unsigned count_threads(void)
 		       0;
 }
 
-/* It has ended once it has no address space any more. */
+/* It has ended once it is a thread without an address space. In a root without /proc nothing tells. */
 bool last_main_has_ended(void)
 {
 	char path[64], target[1];
+	struct stat st;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%d/exe", (int)kernel_pid());
-	return kernel_readlink(path, target, sizeof(target)) < 0;
+	if (kernel_readlink(path, target, sizeof(target)) >= 0 || errno != ENOENT)
+		return false;
+	*strrchr(path, '/') = '\0';
+	return kernel_stat(path, &st) == 0;
 }
 
 /* Only the main thread is left, this one, and the one that obeys commands; not where a thread of the host's is

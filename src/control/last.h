@@ -14,7 +14,7 @@ void last_begin(void);
 /* On the main thread, which is about to make the system call. */
 void last_by_call(void);
 
-/* Has the main thread ended, while others go on? Any thread. */
+/* Has the main thread ended, while others go on? False where that cannot be known. Any thread. */
 bool last_main_has_ended(void);
 
 /* In a forked child, on its only thread. */
