@@ -6,7 +6,9 @@
 #include "base/rundir.h"
 
 static struct {
+	uint64_t whole_ns;
 	uint64_t until_ns; /* 0: as long as it takes */
+	uint64_t turn_from_ns, turn_until_ns; /* 0: there is no turn */
 	char left_at[RUNDIR_PATH_MAX];
 } effort;
 
@@ -20,17 +22,51 @@ static uint64_t worked_ns(void)
 
 void effort_begin(uint64_t ns)
 {
+	effort.whole_ns = ns;
 	effort.until_ns = worked_ns() + ns;
+	effort.turn_until_ns = 0;
+}
+
+void effort_again(void)
+{
+	if (effort.until_ns)
+		effort_begin(effort.whole_ns);
+}
+
+uint64_t effort_whole(void)
+{
+	return effort.whole_ns;
+}
+
+bool effort_is_limited(void)
+{
+	return effort.until_ns;
+}
+
+void effort_turn(uint64_t ns)
+{
+	effort.turn_from_ns = worked_ns();
+	effort.turn_until_ns = ns ? effort.turn_from_ns + ns : 0;
+}
+
+uint64_t effort_turn_took(void)
+{
+	return worked_ns() - effort.turn_from_ns;
 }
 
 void effort_end(void)
 {
-	effort.until_ns = 0;
+	effort.until_ns = effort.turn_until_ns = 0;
 }
 
 bool effort_is_over(const char *where)
 {
-	if (!effort.until_ns || worked_ns() < effort.until_ns)
+	uint64_t now;
+
+	if (!effort.until_ns)
+		return false;
+	now = worked_ns();
+	if (now < effort.until_ns && (!effort.turn_until_ns || now < effort.turn_until_ns))
 		return false;
 	if (!*effort.left_at)
 		snprintf(effort.left_at, sizeof(effort.left_at), "%s", where);

@@ -19,7 +19,19 @@
 void effort_begin(uint64_t ns);
 void effort_end(void);
 
-/* Has it taken as long? Then `where` is the place at which it was left; asked before each step. */
+/* The same again, for those that come after others. */
+void effort_again(void);
+
+/* What was allowed by effort_begin; is there a limit now? */
+uint64_t effort_whole(void);
+bool effort_is_limited(void);
+
+/* Within a search: what follows, until the next turn, may take a share of it only, so that no one process or directory
+   uses up what is for all. What it has taken so far. */
+void effort_turn(uint64_t ns);
+uint64_t effort_turn_took(void);
+
+/* Has the search, or the turn, taken as long? Then `where` is the place at which it was left; asked before each step. */
 bool effort_is_over(const char *where);
 
 /* Where the first search of all that were left was left; NULL: each came to its end. */

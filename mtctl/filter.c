@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "effort.h"
 #include "proc.h"
 
 #define FILTER_MODE 2 /* SECCOMP_MODE_FILTER */
@@ -30,9 +31,13 @@ bool filter_may_kill(pid_t pid)
 	char file[48];
 
 	/* TSYNC puts it on the first thread too; to look through the threads of all processes would take long. */
-	if (proc_file(pid, "status", &status) == 0 && filter_count(&status) && (thread = proc_our_thread(pid, &tried))) {
+	if (proc_file(pid, "status", &status) == 0 && filter_count(&status)) {
+		thread = proc_our_thread(pid, &tried);
 		snprintf(file, sizeof(file), "task/%d/status", (int)thread);
-		may = proc_file(pid, file, &status) == 0 && filter_count(&status) > tried;
+		if (thread)
+			may = proc_file(pid, file, &status) == 0 && filter_count(&status) > tried;
+		else
+			may = effort_is_over("/proc"); /* it has too many threads to tell */
 	}
 	buf_free(&status);
 	return may;

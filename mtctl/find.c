@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +136,11 @@ static void try_name(struct finder *f, const char *name, const char *path, pid_t
 		add(f->found, &new);
 }
 
+static bool is_known_harmless(pid_t pid)
+{
+	return (kill(pid, 0) == 0 || errno == EPERM) && !filter_may_kill(pid);
+}
+
 static bool try_entry(void *context, const char *name, pid_t pid)
 {
 	struct finder *f = context;
@@ -143,6 +149,9 @@ static bool try_entry(void *context, const char *name, pid_t pid)
 	if (effort_is_over(f->dir))
 		return false;
 	if (*name == '.' || (f->only && pid != f->only_inner && pid != f->only))
+		return true;
+	/* Where not everybody was looked at, at least the one that the name tells is. */
+	if (!f->all_shunned && pid != f->only && !is_known_harmless(pid))
 		return true;
 	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
 	try_name(f, name, path, pid);
@@ -238,9 +247,7 @@ void find_instances(struct instances *found, pid_t pid)
 	effort_begin(EFFORT_SHUN_NS);
 	f.all_shunned = shun_find(&f.shunned, pid);
 	effort_begin(EFFORT_NAMES_NS);
-	/* A name does not tell for certain whom it would be to ask. */
-	if (f.all_shunned)
-		place_each_dir(search_dir, &f);
+	place_each_dir(search_dir, &f);
 	effort_begin(EFFORT_PROCESSES_NS);
 	if (pid)
 		search_process(&f, pid);

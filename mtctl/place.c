@@ -23,7 +23,11 @@
 
 typedef void dir_visitor(void *context, const char *dir, int dir_fd);
 
-static void visit(const struct rundir *dir, dir_visitor *each, void *context)
+/* Those of root's and our own come before those of others, each of which may take a part of the time only. */
+enum pass { PASS_OURS, PASS_OTHERS, PASS_END };
+#define DIR_PART 3 / 4
+
+static void visit(const struct rundir *dir, enum pass pass, dir_visitor *each, void *context)
 {
 	int fd = open(dir->path,
 		      O_RDONLY | O_DIRECTORY | O_CLOEXEC | (dir->strict ? O_NOFOLLOW : 0));
@@ -31,14 +35,17 @@ static void visit(const struct rundir *dir, dir_visitor *each, void *context)
 
 	if (fd < 0)
 		return;
-	if (!dir->strict || geteuid() == 0 ||
-	    (fstat(fd, &st) == 0 && st.st_uid == geteuid() && !(st.st_mode & 022)))
+	if (fstat(fd, &st) == 0 && (pass == PASS_OURS) == (st.st_uid == 0 || st.st_uid == geteuid()) &&
+	    (!dir->strict || geteuid() == 0 || (st.st_uid == geteuid() && !(st.st_mode & 022)))) {
+		effort_turn(pass == PASS_OURS ? 0 : effort_whole() * DIR_PART);
 		each(context, dir->path, fd);
+		effort_turn(0);
+	}
 	close(fd);
 }
 
 /* Of all users, for root; else our own, which are those of our user namespaces too. */
-static void visit_tmp(dir_visitor *each, void *context)
+static void visit_tmp(enum pass pass, dir_visitor *each, void *context)
 {
 	DIR *tmp = opendir(TMP);
 	struct dirent *entry;
@@ -53,7 +60,7 @@ static void visit_tmp(dir_visitor *each, void *context)
 			continue;
 		snprintf(dir.path, sizeof(dir.path), TMP "/%.*s", RUNDIR_PATH_MAX - 8,
 			 entry->d_name);
-		visit(&dir, each, context);
+		visit(&dir, pass, each, context);
 	}
 	closedir(tmp);
 }
@@ -64,10 +71,12 @@ void place_each_dir(dir_visitor *each, void *context)
 				  getenv("XDG_RUNTIME_DIR") };
 	struct rundir dir;
 
-	for (int i = 0; rundir_candidate(&env, i, geteuid(), &dir); i++)
-		if (dir.path[0] && strncmp(dir.path, RUNDIR_TMP, strlen(RUNDIR_TMP)) != 0)
-			visit(&dir, each, context);
-	visit_tmp(each, context);
+	for (enum pass pass = PASS_OURS; pass < PASS_END; pass++) {
+		for (int i = 0; rundir_candidate(&env, i, geteuid(), &dir); i++)
+			if (dir.path[0] && strncmp(dir.path, RUNDIR_TMP, strlen(RUNDIR_TMP)) != 0)
+				visit(&dir, pass, each, context);
+		visit_tmp(pass, each, context);
+	}
 }
 
 struct search {

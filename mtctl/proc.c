@@ -8,12 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "effort.h"
 #include "library.h"
 
 #define READ_BYTES ((size_t)16 << 10)
+#define KEPT_BYTES ((size_t)64 << 10)
 
 /* A process may have any mapping shown as its environment (PR_SET_MM_MAP), and as many mappings as the kernel lets it.
    exec takes less than the first; the others are more than any use of theirs. */
@@ -83,14 +85,14 @@ static int read_file(const char *path, struct wanted *w)
 	int fd;
 
 	w->seen = 0;
-	buf_clear(w->out, 0);
+	buf_clear(w->out, KEPT_BYTES);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	w->rc = read_some(fd, w);
 	close(fd);
 	if (w->rc < 0)
-		buf_clear(w->out, 0);
+		buf_clear(w->out, KEPT_BYTES);
 	buf_add(w->out, "", 1);
 	return w->out->failed ? -ENOMEM : w->rc;
 }
@@ -266,7 +268,7 @@ void proc_each_thread(pid_t pid, bool (*each)(void *context, pid_t pid, pid_t th
 		long thread = strtol(entry->d_name, NULL, 10);
 
 		if (thread > 0)
-			on = each(context, pid, (pid_t)thread);
+			on = each(context, pid, (pid_t)thread) && !effort_is_over("/proc");
 	}
 	closedir(dir);
 }
@@ -313,23 +315,126 @@ pid_t proc_our_thread(pid_t pid, long *filters)
 	return s.found;
 }
 
-bool proc_each(void (*each)(void *context, pid_t pid), void *context)
+/* Anybody's processes may take long, so root's and our own come first, and then one of each user's in turn. */
+struct one {
+	pid_t pid;
+	uid_t uid;
+	unsigned turn; /* 0 for root's and ours; else which it is of its user's, from 1 */
+	size_t user;   /* of all users, by their numbers */
+};
+
+/* What may not be traced seems to be root's, but its status tells. */
+static uid_t owner_of(pid_t pid, struct buf *scratch)
+{
+	struct proc p = { .uids = { 0 } };
+	char path[32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	if (stat(path, &st) < 0 || st.st_uid != 0)
+		return st.st_uid;
+	if (proc_file(pid, "status", scratch) == 0)
+		read_uids(&p, scratch->data);
+	return p.uids[0];
+}
+
+static int by_uid(const void *a, const void *b)
+{
+	const struct one *x = a, *y = b;
+
+	return x->uid != y->uid ? (x->uid > y->uid) - (x->uid < y->uid) : (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+static int by_turn(const void *a, const void *b)
+{
+	const struct one *x = a, *y = b;
+
+	return x->turn != y->turn ? (x->turn > y->turn) - (x->turn < y->turn) : by_uid(a, b);
+}
+
+static struct one *list_all(size_t *count)
 {
 	DIR *dir = opendir("/proc");
+	struct buf list = { 0 }, scratch = { 0 };
 	struct dirent *entry;
-	bool all = true;
+	struct one *all;
 
-	if (!dir)
-		return true;
-	while ((entry = readdir(dir))) {
-		long pid = strtol(entry->d_name, NULL, 10);
+	while (dir && (entry = readdir(dir))) {
+		struct one one = { .pid = (pid_t)strtol(entry->d_name, NULL, 10) };
 
-		all = pid <= 0 || !effort_is_over("/proc");
-		if (!all)
-			break;
-		if (pid > 0)
-			each(context, (pid_t)pid);
+		if (one.pid <= 0)
+			continue;
+		one.uid = owner_of(one.pid, &scratch);
+		buf_add(&list, &one, sizeof(one));
 	}
-	closedir(dir);
+	if (dir)
+		closedir(dir);
+	buf_free(&scratch);
+	*count = list.len / sizeof(*all);
+	all = calloc(*count + 1, sizeof(*all));
+	if (all && *count)
+		memcpy(all, list.data, *count * sizeof(*all));
+	buf_free(&list);
 	return all;
+}
+
+/* Sorts them; each knows its turn. */
+static void take_turns(struct one *all, size_t count)
+{
+	const uid_t us = geteuid();
+
+	qsort(all, count, sizeof(*all), by_uid);
+	for (size_t i = 0; i < count; i++) {
+		bool first = i == 0 || all[i - 1].uid != all[i].uid;
+
+		all[i].user = i == 0 ? 0 : all[i - 1].user + first;
+		all[i].turn = all[i].uid == 0 || all[i].uid == us ? 0 : first ? 1 : all[i - 1].turn + 1;
+	}
+	qsort(all, count, sizeof(*all), by_turn);
+}
+
+/* No process and no user takes what is for all of them. */
+#define PROCESS_PART 8
+#define USER_PART 3 / 4
+
+/* False: this user's have had their share, or all have. */
+static bool give_turn(const struct one *one, uint64_t *took_ns)
+{
+	const uint64_t process_ns = effort_whole() / PROCESS_PART, user_ns = effort_whole() * USER_PART;
+
+	effort_turn(0);
+	if (effort_is_over("/proc"))
+		return false;
+	if (one->turn == 0)
+		return true;
+	if (*took_ns >= user_ns && effort_is_limited())
+		return false;
+	effort_turn(process_ns < user_ns - *took_ns ? process_ns : user_ns - *took_ns);
+	return true;
+}
+
+bool proc_each(void (*each)(void *context, pid_t pid), void *context)
+{
+	size_t count;
+	struct one *all = list_all(&count);
+	uint64_t *took_ns = calloc(count + 1, sizeof(*took_ns));
+	bool complete = all && took_ns;
+
+	if (complete)
+		take_turns(all, count);
+	for (size_t i = 0; all && took_ns && i < count; i++) {
+		if (all[i].turn && i && !all[i - 1].turn)
+			effort_again();
+		if (!give_turn(&all[i], &took_ns[all[i].user])) {
+			complete = false;
+			continue;
+		}
+		each(context, all[i].pid);
+		if (all[i].turn)
+			took_ns[all[i].user] += effort_turn_took();
+	}
+	effort_turn(0);
+	free(took_ns);
+	free(all);
+	return complete;
 }

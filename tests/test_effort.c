@@ -3,8 +3,11 @@
 #include "mtctl/effort.h"
 
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "mtctl/proc.h"
@@ -65,5 +68,72 @@ START_TEST(dead_names_stay_where_there_is_no_time_to_prune)
 }
 END_TEST
 
-UNIT_SUITE(effort, search_without_a_limit_is_never_left, search_of_processes_is_left_and_says_so,
+/* Another user's process, which waits for its end. */
+static pid_t start_as(uid_t uid)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	if (setresuid(uid, uid, uid) < 0)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+static void end(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+struct order {
+	pid_t slow, other, ours; /* the processes */
+	bool slow_seen, other_seen, ours_first;
+};
+
+/* The slow one takes all that there is. */
+static void take_long(void *context, pid_t pid)
+{
+	struct order *o = context;
+
+	o->other_seen |= pid == o->other;
+	o->ours_first |= pid == o->ours && !o->slow_seen;
+	if (pid != o->slow)
+		return;
+	o->slow_seen = true;
+	while (!effort_is_over("a process"))
+		;
+}
+
+static bool is_uid(pid_t pid, uid_t uid)
+{
+	struct proc p;
+
+	return proc_read(pid, &p) && p.uid == uid;
+}
+
+START_TEST(process_of_another_user_s_takes_no_more_than_its_turn)
+{
+	struct order o = { .slow_seen = false };
+
+	if (geteuid() != 0)
+		return;
+	o.slow = start_as(4001);
+	o.other = start_as(4002);
+	o.ours = start_as(0);
+	while (!is_uid(o.slow, 4001) || !is_uid(o.other, 4002))
+		sched_yield();
+	effort_begin(800 * NS_PER_MS);
+	ck_assert(proc_each(take_long, &o));
+	effort_end();
+	ck_assert(o.slow_seen && o.other_seen && o.ours_first);
+	end(o.slow);
+	end(o.other);
+	end(o.ours);
+}
+END_TEST
+
+UNIT_SUITE(effort, process_of_another_user_s_takes_no_more_than_its_turn,
+	   search_without_a_limit_is_never_left, search_of_processes_is_left_and_says_so,
 	   dead_names_stay_where_there_is_no_time_to_prune)
