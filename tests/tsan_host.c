@@ -223,9 +223,11 @@ int main(int argc, char **argv)
 		if (pthread_create(&threads[i].thread, NULL, run, (void *)threads[i].kind) != 0)
 			return 1;
 	}
+	pthread_rwlock_rdlock(&rounds); /* nobody forks in the midst of it */
 	(void)step_aside_ready();
 	real_begin();
 	control_start();
+	pthread_rwlock_unlock(&rounds);
 	while (getchar() != EOF)
 		atomic_fetch_add(&lines, 1);
 	atomic_store(&over, true);
