@@ -154,6 +154,8 @@ static void have_a_child(void)
 	int status = 0;
 	pid_t pid;
 
+	if (!atomic_load(&lines))
+		return; /* the library has yet to begin */
 	pthread_rwlock_wrlock(&rounds);
 	pid = fork_with_handlers();
 	pthread_rwlock_unlock(&rounds);
