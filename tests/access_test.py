@@ -4,6 +4,7 @@
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 
@@ -257,6 +258,37 @@ def our_thread_is_whom_the_main_thread_is_where_nothing_tells_that_this_one_live
             ours = wait_for(lambda: our_thread(host.pid), "our thread")
             equal(uids(host.pid)[int(ours)], (0, 0, 0, 0))
             host.tell()
+
+
+@by_root
+def a_link_in_the_place_of_its_name_is_not_followed():
+    """The call that would follow it is held up, so that there is time to put one there."""
+    with Place() as place:
+        target, hidden, name = (os.path.join(place.path, word) for word in ("target", ".x.sock", "x.sock"))
+        open(target, "w").close()
+        os.chmod(target, 0o644)
+        env = [f"{k}={v}" for k, v in dict(place.environment(), MTPRELOAD_SOCKET=name).items() if k != "PATH"]
+        argv = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fchmodat", "-e", "inject=fchmodat:delay_enter=500000",
+                "env", *env, "cat"]
+        need(shutil.which("strace"), "there is no strace")
+        with Program(argv, env=without_library(), **PIPES):
+            def tricked():
+                if os.path.exists(hidden) and not os.path.islink(hidden):
+                    os.unlink(hidden)
+                    os.symlink(target, hidden)
+                return os.path.exists(name) or os.stat(target).st_mode != 0o100644
+            wait_for(tricked, "its name")
+            equal(os.stat(target).st_mode, 0o100644)
+
+
+@by_root
+def root_has_no_name_in_a_users_directory():
+    with Place() as place:
+        os.chown(place.run, USER, USER)
+        os.chmod(place.run, 0o755)
+        env = dict(place.environment(), MTPRELOAD_SOCKET=place.socket("%p"))
+        with Program(["sleep", "1000"], env=env) as host:
+            is_nameless(place, host.pid)
 
 
 run_facts()

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -107,4 +108,28 @@ START_TEST(name_that_is_no_socket_is_left_alone)
 }
 END_TEST
 
-UNIT_SUITE(name, processes_of_one_pid_keep_a_name_each, name_that_is_no_socket_is_left_alone)
+START_TEST(name_is_closed_whatever_umask_takes)
+{
+	static const mode_t masks[] = { 0, 022, 0777 };
+
+	unit_directory(directory);
+	dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < COUNT(masks); i++) {
+		mode_t before = umask(masks[i]);
+		struct name name;
+		struct stat st;
+		int fd = name_publish(&name, directory, dir_fd, nth_of_the_pid);
+
+		umask(before);
+		ck_assert_msg(fd >= 0, "%s", strerror(-fd));
+		ck_assert_int_eq(stat(name.path, &st), 0);
+		ck_assert_uint_eq(st.st_mode, S_IFSOCK | 0600);
+		name_remove(&name);
+		close(fd);
+	}
+	close(dir_fd);
+	unit_remove(directory);
+}
+END_TEST
+
+UNIT_SUITE(name, name_is_closed_whatever_umask_takes, processes_of_one_pid_keep_a_name_each, name_that_is_no_socket_is_left_alone)

@@ -5,18 +5,53 @@
 #include "name.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "base/kernel.h"
+#include "base/uid.h"
 
 #define BACKLOG 64
 #define TEMPORARY_MAX 100
 
-/* umask belongs to the host: the mode is set on the socket before it has a name, so that it is never too wide,
-   and on the name, in case umask has taken too much of it. */
+static bool is_closed(const struct stat *st)
+{
+	return (st->st_mode & 07777) == 0600;
+}
+
+/* umask has taken too much. The name may be another's file by now, a link even, so the mode is set on what was looked at. */
+static int set_mode(int dir_fd, const char *name)
+{
+	char path[48];
+	struct stat st;
+	int rc = 0, fd = kernel_openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", fd);
+	if (kernel_fstat(fd, &st) < 0)
+		rc = -errno;
+	else if (!S_ISSOCK(st.st_mode) || st.st_nlink != 1 || !uid_is_ours(st.st_uid))
+		rc = -EPERM;
+	else if (!is_closed(&st) && kernel_fchmodat(AT_FDCWD, path, 0600) < 0)
+		rc = -errno;
+	kernel_close(fd);
+	return rc;
+}
+
+static int check_mode(int dir_fd, const char *name)
+{
+	struct stat st;
+
+	if (kernel_fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	return S_ISSOCK(st.st_mode) && is_closed(&st) ? 0 : set_mode(dir_fd, name);
+}
+
+/* umask belongs to the host: the mode is set on the socket before it has a name, so that it is never too wide. */
 static int listen_as(const char *dir, int dir_fd, const char *name)
 {
 	struct sockaddr_un address;
@@ -32,9 +67,10 @@ static int listen_as(const char *dir, int dir_fd, const char *name)
 	if (rc == 0)
 		rc = kernel_bind(fd, &address, sizeof(address));
 	if (rc == 0) {
-		if (kernel_fchmodat(dir_fd, name, 0600) == 0 && kernel_listen(fd, BACKLOG) == 0)
+		rc = check_mode(dir_fd, name);
+		if (rc == 0 && kernel_listen(fd, BACKLOG) == 0)
 			return fd;
-		rc = -errno;
+		rc = rc < 0 ? rc : -errno;
 		kernel_unlinkat(dir_fd, name, 0);
 	} else {
 		rc = -errno;

@@ -220,6 +220,14 @@ static void nth_of_fixed(unsigned nth, char name[RUNDIR_PATH_MAX])
 		snprintf(name, RUNDIR_PATH_MAX, "%s.%d.%u", last, (int)kernel_pid(), nth - 1);
 }
 
+/* Whose directory it is may put another name in the place of ours, and so lead root's tools astray. */
+static bool is_fit_for_root(int dir_fd)
+{
+	struct stat st;
+
+	return kernel_fstat(dir_fd, &st) == 0 && (st.st_uid == 0 || (st.st_mode & S_ISVTX));
+}
+
 static int open_fixed(void)
 {
 	char fixed[RUNDIR_PATH_MAX];
@@ -236,6 +244,10 @@ static int open_fixed(void)
 		dir_fd = kernel_open(us.dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (dir_fd < 0)
 		return us.dir.of_root ? dir_fd : -errno;
+	if (kernel_euid() == 0 && !is_fit_for_root(dir_fd)) {
+		kernel_close(dir_fd);
+		return -EPERM;
+	}
 	return bind_in(dir_fd, nth_of_fixed);
 }
 
