@@ -40,7 +40,6 @@ static const struct {
 	{ "timer_create", SYS_timer_create },
 	{ "clone3", SYS_clone3 },
 	{ "capget", SYS_capget },
-	{ "rt_sigtimedwait", SYS_rt_sigtimedwait },
 	{ "rt_sigprocmask", SYS_rt_sigprocmask },
 	{ "renameat2", SYS_renameat2 },
 	{ "linkat", SYS_linkat },

@@ -187,6 +187,59 @@ def takes_room(pid):
     resource.prlimit(pid, resource.RLIMIT_SIGPENDING, (0, 0))
 
 
+# Leaves more signals pending than its user may have: others of the user's take none of them back. Then it waits.
+FILL = """
+import ctypes, resource, signal, sys
+libc = ctypes.CDLL(None)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGRTMIN + 3})
+sys.stdin.readline()
+for _ in range(200):
+    libc.sigqueue(libc.getpid(), signal.SIGRTMIN + 3, None)
+resource.setrlimit(resource.RLIMIT_SIGPENDING, (100, 100))
+print(libc.sigqueue(libc.getpid(), signal.SIGRTMIN + 3, None), flush=True)
+sys.stdin.readline()
+"""
+
+
+def obeys_though(full, host, place):
+    """A client that is there, one that comes, and a lease. Our thread sleeps without a deadline when the queue becomes full,
+    and between."""
+    log = os.path.join(place.path, "log")
+    path = place.wait_socket(host.pid)
+    with Client(path) as client:
+        client.call("mt.mem_used")
+        wait_for(lambda: sleeps(host.pid), "its sleep")
+        full()
+        wait_for(lambda: sleeps(host.pid), "its sleep")
+        equal(client.call("mt.reset"), 0)
+        equal(client.call("mt.info")["wakes"], "on demand")
+    wait_for(lambda: sleeps(host.pid), "its sleep")
+    obeys(path)
+    with Client(path) as client:
+        client.call("mt.mem_alloc", "1m")
+        client.call("mt.lease", 200)
+    wait_for(lambda: expired_at(log), "the lease to expire")
+    obeys(path)
+
+
+@fact
+def a_host_whose_queue_of_signals_becomes_full_obeys():
+    with Place() as place, Program(["/usr/bin/python3", "-c", FILL],
+                                   env=place.environment(log=os.path.join(place.path, "log")), **PIPES) as host:
+        def fill():
+            host.tell()
+            equal(host.hear(), "-1\n")
+        obeys_though(fill, host, place)
+        equal(host.finish(), ("", 0))
+
+
+@fact
+def a_host_that_may_queue_no_more_signals_obeys():
+    with Place() as place, Program(["cat"], env=place.environment(log=os.path.join(place.path, "log")), **PIPES) as host:
+        obeys_though(lambda: takes_room(host.pid), host, place)
+        equal(host.finish(), ("", 0))
+
+
 # Calls that want a process without a second thread, and one that does not; after each it counts the threads.
 UNSHARE = """
 import ctypes, os, sys
@@ -254,20 +307,6 @@ def a_thread_that_a_limit_forbade_is_begun_by_the_next_call_that_wants_it():
 def calls(host, tasks):
     host.tell(f"{tasks}\n")
     return host.hear() == "0\n"
-
-
-@fact
-def a_client_who_came_without_room_for_signals_is_served_with_the_next_one():
-    with Place() as place, Program(["sleep", "1000"], env=place.environment()) as host:
-        path = place.wait_socket(host.pid)
-        wait_for(lambda: sleeps(host.pid), "its sleep")
-        limit = resource.prlimit(host.pid, resource.RLIMIT_SIGPENDING)
-        resource.prlimit(host.pid, resource.RLIMIT_SIGPENDING, (0, limit[1]))
-        with Client(path) as client:
-            client.send("mt.mem_used\n")
-            resource.prlimit(host.pid, resource.RLIMIT_SIGPENDING, limit)
-            obeys(path)
-            equal(client.until(b"\n\n"), "200 OK\n0")
 
 
 IDS = ("Uid", "Gid", "Groups", "CapPrm", "CapEff")

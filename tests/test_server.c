@@ -26,7 +26,7 @@ static void turn(void)
 {
 	struct slice slice = slice_of(NS_PER_S);
 
-	server_wait(&sleeper, 0, -1, NULL);
+	server_wait(&sleeper, 0, -1);
 	server_handle();
 	sched_run(NS_PER_S);
 	job_run(&slice);
@@ -335,14 +335,14 @@ START_TEST(client_whose_command_runs_on_a_reserved_place_never_makes_room)
 		busy[i] = client();
 		say(busy[i], "mt.reset\n", 9);
 		for (int n = 0; n < 3; n++) {
-			server_wait(&sleeper, 0, -1, NULL);
+			server_wait(&sleeper, 0, -1);
 			server_handle();
 		}
 	}
 	job_run(&none);
 	late = client();
 	for (int n = 0; n < 10; n++) {
-		server_wait(&sleeper, 0, -1, NULL);
+		server_wait(&sleeper, 0, -1);
 		server_handle();
 	}
 	ck_assert_uint_eq(conn_reserved_count(), PLACES_RESERVED);
@@ -408,7 +408,7 @@ static void start_job(void)
 {
 	for (int i = 0; job_next_ns() != 0; i++) {
 		ck_assert_int_lt(i, 100);
-		server_wait(&sleeper, 0, -1, NULL);
+		server_wait(&sleeper, 0, -1);
 		server_handle();
 	}
 }
@@ -426,7 +426,7 @@ START_TEST(hang_up_cancels_the_clients_command)
 	close(fd);
 	for (int i = 0; job_next_ns() == 0; i++) {
 		ck_assert_int_lt(i, 1000);
-		server_wait(&sleeper, 0, -1, NULL);
+		server_wait(&sleeper, 0, -1);
 		server_handle();
 		job_run(&none);
 	}
@@ -449,7 +449,7 @@ START_TEST(one_long_command_does_not_hold_up_another_client)
 	job_run(&none);
 	say(other, "mt.status\n", 10);
 	for (int i = 0; i < 10; i++) {
-		server_wait(&sleeper, 0, -1, NULL);
+		server_wait(&sleeper, 0, -1);
 		server_handle();
 	}
 	ck_assert(job_next_ns() == 0);

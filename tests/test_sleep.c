@@ -24,9 +24,10 @@ static struct sleeper sleeper;
 static sem_t asleep, finished;
 static uint64_t until_ns;
 static int ends[2];
-static enum sleep_arm arms[2];
 static short events;
 static atomic_uint sleeps;
+
+#define ROUNDS 2000
 
 static void begin(void)
 {
@@ -34,7 +35,7 @@ static void begin(void)
 	ck_assert_int_eq(sem_init(&finished, 0, 0), 0);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
 	sleep_forget(&sleeper);
-	arms[0] = arms[1] = ARM_UNKNOWN;
+	sleep_handle_signal();
 	until_ns = CLOCK_NEVER;
 	atomic_store(&sleeps, 0);
 }
@@ -66,7 +67,7 @@ static void *wait_for_socket(void *unused)
 	sem_post(&asleep);
 	do {
 		sleep_clear(&sleeper);
-		sleep_add(&sleeper, ends[0], events, &arms[0]);
+		sleep_add(&sleeper, ends[0], events);
 		atomic_fetch_add(&sleeps, 1);
 		sleep_until(&sleeper, until_ns);
 	} while (!sleeper.polled[0].revents && until_ns == CLOCK_NEVER);
@@ -86,8 +87,8 @@ static void *wait_once(void *unused)
 	return unused;
 }
 
-/* Of rt_sigtimedwait on the machine that qemu-user runs on: the kernel tells this one, there. */
-#define UNDER_QEMU_USER 128
+/* Of ppoll on the machine that qemu-user runs on: the kernel tells this one, there. */
+#define UNDER_QEMU_USER 271
 
 /* Is the thread in the system call that it sleeps in? */
 static void wait_asleep(void)
@@ -98,7 +99,7 @@ static void wait_asleep(void)
 	while (sem_wait(&asleep))
 		continue;
 	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", (int)atomic_load(&sleeper.tid));
-	while (number != SYS_rt_sigtimedwait && number != UNDER_QEMU_USER) {
+	while (number != SYS_ppoll && number != UNDER_QEMU_USER) {
 		FILE *f = fopen(path, "r");
 
 		number = f && fgets(state, sizeof(state), f) ? strtol(state, NULL, 10) : -1;
@@ -157,7 +158,6 @@ START_TEST(sleep_ends_for_what_comes)
 	ck_assert_int_eq(write(ends[1], "x", 1), 1);
 	end();
 	ck_assert_int_eq(sleeper.polled[0].revents, POLLIN);
-	ck_assert_int_eq(arms[0], ARM_OFF); /* it is about to be read */
 }
 END_TEST
 
@@ -190,7 +190,7 @@ static void *send_much(void *unused)
 			continue;
 		}
 		sleep_clear(&sleeper);
-		sleep_add(&sleeper, ends[0], POLLOUT, &arms[0]);
+		sleep_add(&sleeper, ends[0], POLLOUT);
 		sleep_until(&sleeper, CLOCK_NEVER);
 	}
 	close(ends[0]);
@@ -198,7 +198,6 @@ static void *send_much(void *unused)
 	return unused;
 }
 
-/* The kernel signals room only to whom it has refused some before. */
 START_TEST(sleep_ends_when_there_is_room_to_send_again)
 {
 	static char received[sizeof(bytes)];
@@ -251,6 +250,130 @@ START_TEST(sleeper_is_woken_though_the_queue_has_become_full)
 	limit_signals(0);
 	sleep_wake(&sleeper);
 	end();
+}
+END_TEST
+
+START_TEST(sleep_ends_for_what_comes_though_the_queue_has_become_full)
+{
+	begin();
+	events = POLLIN;
+	ck_assert_int_eq(thread_start(wait_for_socket), 0);
+	wait_asleep();
+	limit_signals(0);
+	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	end();
+	ck_assert_int_eq(sleeper.polled[0].revents, POLLIN);
+	ck_assert(!atomic_load(&sleeper.looks));
+}
+END_TEST
+
+START_TEST(it_looks_no_more_once_the_queue_has_room)
+{
+	begin();
+	events = POLLIN;
+	limit_signals(0);
+	ck_assert_int_eq(thread_start(wait_for_socket), 0);
+	wait_asleep();
+	limit_signals(100);
+	while (atomic_load(&sleeper.looks))
+		sched_yield();
+	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	end();
+}
+END_TEST
+
+/* The kernel's sigaction. */
+struct action {
+	void (*handler)(int number);
+	unsigned long flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+static struct action action_of_signal(const struct action *set)
+{
+	struct action before = { 0 };
+
+	ck_assert_int_eq(kernel_syscall(SYS_rt_sigaction, 32, set, &before, sizeof(before.mask)), 0);
+	return before;
+}
+
+/* posix_spawn leaves it so. */
+START_TEST(sleeper_is_woken_where_its_signal_was_ignored)
+{
+	static const struct action ignore = { .handler = SIG_IGN };
+
+	action_of_signal(&ignore);
+	begin();
+	ck_assert_int_eq(thread_start(wait_once), 0);
+	wait_asleep();
+	sleep_wake(&sleeper);
+	end();
+}
+END_TEST
+
+static void handle_theirs(int number)
+{
+	(void)number;
+}
+
+static atomic_uint round_begun, round_done;
+
+/* As another thread's first pthread_cancel. */
+static void *set_theirs(void *theirs)
+{
+	for (unsigned round = 1; round <= ROUNDS; round++) {
+		while (atomic_load(&round_begun) != round)
+			continue;
+		action_of_signal(theirs);
+		atomic_store(&round_done, round);
+	}
+	return NULL;
+}
+
+START_TEST(handler_that_the_c_library_sets_meanwhile_stays)
+{
+	static const struct action none;
+	struct action theirs = { .handler = handle_theirs };
+	pthread_t other;
+
+	ck_assert_int_eq(pthread_create(&other, NULL, set_theirs, &theirs), 0);
+	for (unsigned round = 1; round <= ROUNDS; round++) {
+		action_of_signal(&none);
+		atomic_store(&round_begun, round);
+		sleep_handle_signal();
+		while (atomic_load(&round_done) != round)
+			continue;
+		ck_assert(action_of_signal(NULL).handler == handle_theirs);
+	}
+	ck_assert_int_eq(pthread_join(other, NULL), 0);
+}
+END_TEST
+
+static void *rest_for_ever(void *unused)
+{
+	for (;;)
+		pause();
+	return unused;
+}
+
+START_TEST(sleeper_is_woken_by_the_handler_of_the_c_library_which_stays)
+{
+	pthread_t cancelled;
+	struct action theirs;
+
+	begin();
+	ck_assert_int_eq(pthread_create(&cancelled, NULL, rest_for_ever, NULL), 0);
+	ck_assert_int_eq(pthread_cancel(cancelled), 0);
+	ck_assert_int_eq(pthread_join(cancelled, NULL), 0);
+	theirs = action_of_signal(NULL);
+	sleep_handle_signal();
+	ck_assert(action_of_signal(NULL).handler == theirs.handler);
+	ck_assert_int_eq(thread_start(wait_once), 0);
+	wait_asleep();
+	sleep_wake(&sleeper);
+	end();
+	ck_assert(sleep_noticed()); /* it does not tell of what */
 }
 END_TEST
 
@@ -331,5 +454,8 @@ UNIT_SUITE_TAGGED(sleep, UNIT_GIVES_UP, rest_ends_at_its_time_and_when_it_is_wok
 	   sleep_ends_at_its_time, sleep_ends_for_what_comes, sleep_ends_when_the_other_side_hangs_up,
 	   sleep_ends_when_there_is_room_to_send_again, sleeper_is_woken_without_a_descriptor,
 	   sleeper_is_woken_though_the_queue_has_become_full, where_the_queue_is_full_it_looks_again_and_again,
+	   sleep_ends_for_what_comes_though_the_queue_has_become_full, it_looks_no_more_once_the_queue_has_room,
+	   sleeper_is_woken_where_its_signal_was_ignored, handler_that_the_c_library_sets_meanwhile_stays,
+	   sleeper_is_woken_by_the_handler_of_the_c_library_which_stays,
 	   sleeper_takes_signals_while_there_is_room,
 	   signals_of_the_process_do_not_end_a_sleep, what_comes_is_seen_beyond_the_limit_of_descriptors)

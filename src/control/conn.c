@@ -64,7 +64,6 @@ void conn_open(struct conn *c, int fd, pid_t pid, uid_t uid, enum conn_place pla
 {
 	c->state = CONN_OPEN;
 	c->fd = fd;
-	c->arm = ARM_UNKNOWN;
 	c->pid = pid;
 	c->uid = uid;
 	c->place = place;

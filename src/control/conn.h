@@ -11,7 +11,6 @@
 
 #include "base/buf.h"
 #include "control/rpc.h"
-#include "control/sleep.h"
 
 enum conn_state { CONN_FREE, CONN_OPEN, CONN_CLOSING, CONN_GONE };
 
@@ -24,7 +23,6 @@ struct conn {
 	enum conn_state state; /* closing: what is in `out` still goes; gone: a job has to end */
 	enum conn_place place;
 	int fd;
-	enum sleep_arm arm;
 	bool refused; /* on a reserved place: is closed after this reply */
 	bool eof;
 	bool discarding; /* the rest of a line that was too long */

@@ -90,9 +90,9 @@ static bool wait_for_more(uint64_t deadline_ns)
 	bool told;
 
 	gate_leave();
-	told = server_wait(life_sleeper(), deadline_ns, stop_fd(), stop_arm());
+	told = server_wait(life_sleeper(), deadline_ns, stop_fd());
 	gate_enter_last();
-	if (sleep_noticed(life_sleeper()))
+	if (sleep_noticed())
 		socket_told();
 	return told;
 }

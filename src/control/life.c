@@ -82,6 +82,7 @@ int life_begin(void *(*run)(void *))
 	atomic_store(&life.tid, 0);
 	atomic_store(&life.held_up, false);
 	atomic_fetch_or(&life.changes, 1);
+	sleep_handle_signal();
 	rc = thread_start(run);
 	if (rc < 0) {
 		atomic_store(&life.refused_ns, clock_ns());

@@ -26,8 +26,6 @@ static bool starved; /* and it has no client whose end would give it one */
 static uint64_t rest_from_closed; /* as many connections had been closed then */
 static uint64_t last_request_ns, linger_until_ns;
 
-static enum sleep_arm listener_arm;
-
 /* The listener, if it may be connected to; the connections; at the end what else wakes us. */
 _Static_assert(1 + PLACES_MAX + 1 <= SLEEP_FDS, "the polled set has room for all");
 static struct sleeper *waiter; /* whose polled set it is; NULL: nothing has been waited for */
@@ -81,7 +79,6 @@ void server_start(int fd)
 {
 	server_close_listener();
 	listener = fd;
-	listener_arm = ARM_UNKNOWN;
 }
 
 bool server_is_starved(void)
@@ -189,10 +186,10 @@ static void accept_one(void)
 	places_take(vacant, fd, peer.pid, peer.uid, last);
 }
 
-static void add_polled(int fd, short events, enum sleep_arm *arm, struct conn *c)
+static void add_polled(int fd, short events, struct conn *c)
 {
 	polled_conn[waiter->count] = c;
-	sleep_add(waiter, fd, events, arm);
+	sleep_add(waiter, fd, events);
 }
 
 /* True when something came meanwhile. */
@@ -218,7 +215,7 @@ static uint64_t add_all(uint64_t deadline_ns)
 	if (is_resting(clock_ns()))
 		deadline_ns = earlier(deadline_ns, rest_until_ns);
 	else if (listener >= 0 && places_free_ns() <= clock_ns())
-		add_polled(listener, POLLIN, &listener_arm, NULL);
+		add_polled(listener, POLLIN, NULL);
 	else if (listener >= 0)
 		deadline_ns = earlier(deadline_ns, places_free_ns());
 	for (unsigned i = 0; i < PLACES_MAX; i++) {
@@ -226,7 +223,7 @@ static uint64_t add_all(uint64_t deadline_ns)
 
 		if (!c)
 			continue;
-		add_polled(c->fd, conn_events(c), &c->arm, c);
+		add_polled(c->fd, conn_events(c), c);
 		if (conn_is_ready(c))
 			deadline_ns = 0;
 		deadline_ns = earlier(deadline_ns, conn_patience_ns(c));
@@ -234,13 +231,13 @@ static uint64_t add_all(uint64_t deadline_ns)
 	return deadline_ns;
 }
 
-bool server_wait(struct sleeper *s, uint64_t deadline_ns, int other_fd, enum sleep_arm *other_arm)
+bool server_wait(struct sleeper *s, uint64_t deadline_ns, int other_fd)
 {
 	waiter = s;
 	sleep_clear(s);
 	deadline_ns = add_all(deadline_ns);
 	if (other_fd >= 0)
-		add_polled(other_fd, POLLIN, other_arm, NULL);
+		add_polled(other_fd, POLLIN, NULL);
 	if (!linger(clock_ns(), deadline_ns)) {
 		/* The scheduler may let a thread that never sleeps run on until its next tick, 4 ms at 250 Hz, while
 		   the client that it has just woken waits for that core. */

@@ -24,7 +24,7 @@ void server_close_listener(void);
 
 /* Waits for the clients, until `deadline_ns`, until the thread is woken, or for another descriptor (-1: none) to become
    readable; outside the gate. Without a listener, for the others. True when the other descriptor is readable. */
-bool server_wait(struct sleeper *s, uint64_t deadline_ns, int other_fd, enum sleep_arm *other_arm);
+bool server_wait(struct sleeper *s, uint64_t deadline_ns, int other_fd);
 
 /* Handles what server_wait has found, for about a millisecond, shared between the connections. */
 void server_handle(void);

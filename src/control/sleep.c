@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Falling asleep so that nothing is missed: descriptors are armed (O_ASYNC), signals of before are taken off the queue,
-   and only then is looked whether something came. While a connection is served it is not armed, so that a busy client
-   queues no signals. */
+/* Our thread sleeps in ppoll, whose mask lets its signal through only while it sleeps: one that came before ends the sleep
+   at once. A timer sends the signal, at a deadline and for whoever wakes the thread. Its place in the queue of signals was
+   taken when it was made, and its time does not stand still while the process is stopped. */
 #include "sleep.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/select.h>
@@ -29,21 +28,23 @@ enum { OWNER_THREAD = 0, SET_SIGNAL = 10, SET_OWNER = 15 };
 
 #define DNOTIFY_CODE 3 /* POLL_MSG */
 
-/* Whoever our thread calls in an allocator (libunwind behind heaptrack, say) may save and restore the signal mask by the C
-   library's functions, and those leave our signal unblocked: it would end the host. So it has a handler, which exec takes
-   away; what it has taken is looked after before the next sleep. The C library puts its own in its place at the first
-   pthread_cancel: that passes over all signals that are not sent by tgkill. */
-static atomic_bool came_awake;
+/* What the signals told since it was last asked. The C library puts its own handler in the place of ours at the first
+   pthread_cancel. It passes over all signals that are not sent by tgkill, and tells us of none. */
+static struct {
+	atomic_bool directory; /* that is watched by dnotify has changed */
+	atomic_bool other;
+} came;
 
-static void note_signal(int number)
+static void note_signal(int number, siginfo_t *info, void *context)
 {
 	(void)number;
-	atomic_store_explicit(&came_awake, true, memory_order_relaxed);
+	(void)context;
+	atomic_store(info->si_code == DNOTIFY_CODE ? &came.directory : &came.other, true);
 }
 
 /* The kernel's sigaction. On x86-64 it has no way back from a handler but the one it is given. */
 struct action {
-	void (*handler)(int number);
+	void (*handler)(int number, siginfo_t *info, void *context);
 	unsigned long flags;
 	void (*restorer)(void);
 	uint64_t mask;
@@ -65,18 +66,30 @@ __asm__(".text\n"
 #define sleep_return_from_handler NULL
 #endif
 
-static void handle_signal(void)
+static bool is_handled(const struct action *a)
 {
-	const struct action ours = { note_signal, SA_RESTART | RESTORER_FLAG, sleep_return_from_handler, ~UINT64_C(0) };
-	struct action now = { 0 };
-
-	if (kernel_syscall(SYS_rt_sigaction, WAKE_SIGNAL, NULL, &now, sizeof(now.mask)) == 0 && now.handler == SIG_DFL)
-		(void)kernel_syscall(SYS_rt_sigaction, WAKE_SIGNAL, &ours, NULL, sizeof(ours.mask));
+	/* SIG_DFL or SIG_IGN: posix_spawn leaves it ignored in what it runs. */
+	return (uintptr_t)a->handler > (uintptr_t)SIG_IGN;
 }
 
-static void block_signal(void)
+void sleep_handle_signal(void)
 {
-	(void)kernel_syscall(SYS_rt_sigprocmask, SIG_BLOCK, &wake_set, NULL, sizeof(wake_set));
+	const struct action ours = { note_signal, SA_SIGINFO | SA_RESTART | RESTORER_FLAG, sleep_return_from_handler, ~UINT64_C(0) };
+	struct action before = { 0 };
+
+	if (kernel_syscall(SYS_rt_sigaction, WAKE_SIGNAL, NULL, &before, sizeof(before.mask)) < 0 || is_handled(&before))
+		return;
+	if (kernel_syscall(SYS_rt_sigaction, WAKE_SIGNAL, &ours, &before, sizeof(ours.mask)) == 0 && is_handled(&before))
+		(void)kernel_syscall(SYS_rt_sigaction, WAKE_SIGNAL, &before, NULL, sizeof(before.mask)); /* set meanwhile */
+}
+
+/* Returns the mask to sleep with. */
+static uint64_t block_signal(void)
+{
+	uint64_t before = 0;
+
+	(void)kernel_syscall(SYS_rt_sigprocmask, SIG_BLOCK, &wake_set, &before, sizeof(before));
+	return before & ~wake_set;
 }
 
 /* As sigqueue(3) does, for one thread: not by tgkill, which pthread_cancel uses. 0 or -1. */
@@ -90,25 +103,6 @@ static int send_signal(pid_t tid)
 	return (int)kernel_syscall(SYS_rt_tgsigqueueinfo, kernel_pid(), tid, WAKE_SIGNAL, &info);
 }
 
-/* True when the signal came; false at the end of the time, and when the process was stopped and goes on. */
-static bool wait_for_signal(struct sleeper *s, const struct timespec *time)
-{
-	siginfo_t info;
-
-	if (kernel_syscall(SYS_rt_sigtimedwait, &wake_set, &info, time, sizeof(wake_set)) != WAKE_SIGNAL)
-		return false;
-	s->noticed |= info.si_code == DNOTIFY_CODE;
-	return true;
-}
-
-static void drain(struct sleeper *s)
-{
-	static const struct timespec now;
-
-	while (wait_for_signal(s, &now))
-		continue;
-}
-
 /* The kernel's sigevent; the C libraries name its last field differently. */
 struct event {
 	long value;
@@ -116,20 +110,6 @@ struct event {
 	pid_t tid;
 	int unused[11];
 };
-
-void sleep_rest(struct sleeper *s, uint64_t until_ns)
-{
-	struct timespec time;
-	uint64_t now;
-
-	handle_signal();
-	block_signal();
-	atomic_store(&s->tid, kernel_tid());
-	while (!atomic_load(&s->woken) && (now = clock_ns()) < until_ns) {
-		time = clock_until(until_ns, now);
-		wait_for_signal(s, &time);
-	}
-}
 
 void sleep_begin(struct sleeper *s)
 {
@@ -148,7 +128,6 @@ void sleep_forget(struct sleeper *s)
 	atomic_store(&s->woken, false);
 	atomic_store(&s->looks, false);
 	atomic_store(&s->timer, -1);
-	s->noticed = false;
 	s->count = 0;
 }
 
@@ -161,18 +140,25 @@ void sleep_end(struct sleeper *s)
 	sleep_forget(s);
 }
 
+/* CLOCK_NEVER: not at all. */
+static bool set_timer(struct sleeper *s, uint64_t at_ns)
+{
+	struct itimerspec at = { 0 };
+
+	if (at_ns != CLOCK_NEVER)
+		at.it_value = clock_until(at_ns, 0);
+	return kernel_syscall(SYS_timer_settime, atomic_load(&s->timer), TIMER_ABSTIME, &at, NULL) == 0;
+}
+
 void sleep_wake(struct sleeper *s)
 {
-	static const struct itimerspec at_once = { .it_value = { .tv_nsec = 1 } };
-	int timer = atomic_load(&s->timer), saved = errno;
+	int saved = errno;
 	pid_t tid;
 
 	atomic_store(&s->woken, true);
 	tid = atomic_load(&s->tid); /* where it has none yet it looks before it sleeps */
-	if (timer < 0 || kernel_syscall(SYS_timer_settime, timer, TIMER_ABSTIME, &at_once, NULL) < 0) {
-		if (tid)
-			(void)send_signal(tid);
-	}
+	if (!set_timer(s, 1) && tid)
+		(void)send_signal(tid);
 	errno = saved;
 }
 
@@ -191,10 +177,9 @@ void sleep_clear(struct sleeper *s)
 	s->count = 0;
 }
 
-void sleep_add(struct sleeper *s, int fd, short events, enum sleep_arm *arm)
+void sleep_add(struct sleeper *s, int fd, short events)
 {
-	s->polled[s->count] = (struct pollfd){ .fd = fd, .events = events };
-	s->arm[s->count++] = arm;
+	s->polled[s->count++] = (struct pollfd){ .fd = fd, .events = events };
 }
 
 /* To the calling thread. */
@@ -216,68 +201,9 @@ int sleep_told_by(int fd)
 	return signal_us(fd) ? 0 : -errno;
 }
 
-bool sleep_noticed(struct sleeper *s)
+bool sleep_noticed(void)
 {
-	bool noticed = s->noticed;
-
-	s->noticed = false;
-	return noticed;
-}
-
-static bool arm(struct sleeper *s, unsigned i)
-{
-	int fd = s->polled[i].fd;
-
-	if (*s->arm[i] == ARM_UNKNOWN && !signal_us(fd))
-		return false;
-	*s->arm[i] = ARM_OFF;
-	if (kernel_fcntl(fd, F_SETFL, O_NONBLOCK | O_ASYNC) < 0)
-		return false;
-	*s->arm[i] = ARM_ON;
-	return true;
-}
-
-/* The kernel has noted with each descriptor who we were when it was armed. */
-static void look_who_we_are(struct sleeper *s)
-{
-	uid_t now[3] = { 0 };
-
-	kernel_getresuid(&now[0], &now[1], &now[2]);
-	for (unsigned i = 0; memcmp(now, s->armed_as, sizeof(now)) != 0 && i < s->count; i++)
-		*s->arm[i] = ARM_UNKNOWN;
-	memcpy(s->armed_as, now, sizeof(now));
-}
-
-/* False where one cannot be armed: there is no memory, say. One that waits for room to send counts as ready at first:
-   the kernel signals new room only for what it has refused since it was armed. */
-static bool arm_all(struct sleeper *s, bool *ready)
-{
-	bool all = true;
-
-	look_who_we_are(s);
-	for (unsigned i = 0; i < s->count; i++) {
-		if (*s->arm[i] == ARM_ON)
-			continue;
-		all &= arm(s, i);
-		s->polled[i].revents = *s->arm[i] == ARM_ON ? s->polled[i].events & POLLOUT : 0;
-		*ready |= s->polled[i].revents != 0;
-	}
-	return all;
-}
-
-/* What is about to be read needs no signal for each further message. */
-static void disarm_ready(struct sleeper *s)
-{
-	for (unsigned i = 0; i < s->count; i++)
-		if (*s->arm[i] == ARM_ON && (s->polled[i].revents & ~POLLOUT) &&
-		    kernel_fcntl(s->polled[i].fd, F_SETFL, O_NONBLOCK) == 0)
-			*s->arm[i] = ARM_OFF;
-}
-
-static void forget_events(struct sleeper *s)
-{
-	for (unsigned i = 0; i < s->count; i++)
-		s->polled[i].revents = 0;
+	return atomic_exchange(&came.directory, false);
 }
 
 /* Of one that is to be read from its end would be read. */
@@ -288,10 +214,20 @@ static bool is_gone(const struct pollfd *p)
 	       errno == EPIPE;
 }
 
-/* poll refuses more descriptors than the host's limit allows it to have, open or not; select does not ask. */
-static int look_by_select(struct sleeper *s)
+static bool waits_only_for_its_end(const struct sleeper *s)
 {
-	static const struct timespec now;
+	bool any = false;
+
+	for (unsigned i = 0; i < s->count; i++)
+		any |= !s->polled[i].events;
+	return any;
+}
+
+/* poll refuses more descriptors than the host's limit allows it to have, open or not; select does not ask. It does not tell
+   that one has been hung up which is not to be read from. */
+static int wait_by_select(struct sleeper *s, const struct timespec *time, const sigset_t *mask)
+{
+	static const struct timespec a_look = { .tv_nsec = LOOK_NS };
 	fd_set in, out;
 	int highest = 0, found = 0;
 
@@ -308,7 +244,9 @@ static int look_by_select(struct sleeper *s)
 			FD_SET(fd, &out);
 		highest = (int)fd > highest ? (int)fd : highest;
 	}
-	if (kernel_pselect(highest + 1, &in, &out, NULL, &now, NULL) < 0)
+	if (!time && waits_only_for_its_end(s))
+		time = &a_look;
+	if (kernel_pselect(highest + 1, &in, &out, NULL, time, mask) < 0)
 		return -1;
 	for (unsigned i = 0; i < s->count; i++) {
 		struct pollfd *p = &s->polled[i];
@@ -323,40 +261,52 @@ static int look_by_select(struct sleeper *s)
 	return found;
 }
 
-bool sleep_look(struct sleeper *s)
+/* So long at the most (NULL: without end), with that mask (NULL: the thread's own). True when something has come. */
+static bool wait_for(struct sleeper *s, const struct timespec *time, const uint64_t *mask)
 {
-	static const struct timespec now;
-	int saved = errno, found = kernel_ppoll(s->polled, s->count, &now, NULL);
+	int saved = errno, found = kernel_ppoll(s->polled, s->count, time, (const sigset_t *)mask);
 
-	if (found < 0 && errno == EINVAL)
-		found = look_by_select(s);
-	if (found < 0)
-		forget_events(s);
+	if (found < 0 && errno != EINTR)
+		found = wait_by_select(s, time, (const sigset_t *)mask);
+	for (unsigned i = 0; found < 0 && i < s->count; i++)
+		s->polled[i].revents = 0;
+	if (found < 0 && errno == EINTR && !atomic_exchange(&came.other, false))
+		atomic_store(&came.directory, true); /* it may be */
 	errno = saved;
 	return found > 0;
 }
 
-static void fall_asleep(struct sleeper *s, uint64_t deadline_ns)
+bool sleep_look(struct sleeper *s)
 {
-	bool ready = false, can_be_woken;
-	uint64_t now, until_ns = deadline_ns;
+	static const struct timespec now;
+
+	return wait_for(s, &now, NULL);
+}
+
+void sleep_rest(struct sleeper *s, uint64_t until_ns)
+{
+	uint64_t mask = block_signal(), now;
 	struct timespec time;
 
-	block_signal();
-	can_be_woken = arm_all(s, &ready);
-	drain(s);
-	can_be_woken &= sleep_takes_signals(s); /* one to oneself is refused like everybody else's */
-	drain(s); /* what was sent before is told by what follows */
-	s->noticed |= atomic_exchange(&came_awake, false);
-	atomic_store(&s->looks, !can_be_woken);
-	if (ready || sleep_look(s) || s->noticed || atomic_load(&s->woken))
-		return;
-	now = clock_ns();
-	if (!can_be_woken && now + LOOK_NS < until_ns)
-		until_ns = now + LOOK_NS;
-	time = clock_until(until_ns, now);
-	wait_for_signal(s, until_ns == CLOCK_NEVER ? NULL : &time);
-	sleep_look(s);
+	atomic_store(&s->tid, kernel_tid());
+	while (!atomic_load(&s->woken) && (now = clock_ns()) < until_ns) {
+		time = clock_until(until_ns, now);
+		wait_for(s, &time, &mask);
+	}
+}
+
+static void fall_asleep(struct sleeper *s, uint64_t deadline_ns)
+{
+	uint64_t mask = block_signal(), now = clock_ns();
+	uint64_t look_ns = now + LOOK_NS;
+	struct timespec time = clock_until(look_ns < deadline_ns ? look_ns : deadline_ns, now);
+	bool on_time;
+
+	if (atomic_load(&s->looks))
+		sleep_begin(s); /* there may be room by now */
+	on_time = set_timer(s, deadline_ns);
+	if (!atomic_load(&s->woken) && !atomic_load(&came.directory))
+		wait_for(s, on_time ? NULL : &time, &mask);
 }
 
 void sleep_until(struct sleeper *s, uint64_t deadline_ns)
@@ -364,5 +314,4 @@ void sleep_until(struct sleeper *s, uint64_t deadline_ns)
 	if (!sleep_look(s) && clock_ns() < deadline_ns)
 		fall_asleep(s, deadline_ns);
 	atomic_store(&s->woken, false); /* what for is looked at after this */
-	disarm_ready(s);
 }

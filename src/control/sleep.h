@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How our thread waits: in one way, asleep for one signal alone. Host threads send it to wake the thread, and the
-   kernel sends it for each watched descriptor. Signals of the host do not wake it, as they would wake whoever polls
-   a signalfd. The signal, 32, belongs to the C library, for pthread_cancel (glibc) and timers (musl): no host sends or
-   blocks it, and nobody cancels our thread, which alone has it blocked.
+/* How our thread waits: in one way, in ppoll, with one signal unblocked. A timer sends it when somebody wakes the thread.
+   Signals of the host do not wake it, as they would wake whoever polls a signalfd. The signal, 32, belongs to the C library,
+   for pthread_cancel (glibc) and timers (musl): no host sends or blocks it, and nobody cancels our thread, which alone has
+   it blocked.
 
-   Such signals are queued, and the queue of a user may have no room (RLIMIT_SIGPENDING). Then the thread looks ten
-   times a second. */
+   The timer takes a place in the queue of signals, and the queue of a user may have no room (RLIMIT_SIGPENDING). Then the
+   thread looks ten times a second until there is room. */
 #ifndef MT_CONTROL_SLEEP_H
 #define MT_CONTROL_SLEEP_H
 
@@ -17,26 +17,20 @@
 
 #define SLEEP_FDS 96
 
-/* Of a descriptor that may end a sleep. Zeroed for a new one. */
-enum sleep_arm {
-	ARM_UNKNOWN, /* the kernel has not been told whom to signal */
-	ARM_OFF,
-	ARM_ON
-};
-
 struct sleeper {
 	_Atomic pid_t tid;  /* 0: nobody is to be woken */
 	atomic_bool woken;  /* since it last fell asleep */
 	atomic_int timer;   /* wakes it even where the queue has no room, since its place was taken before; -1: none */
-	bool noticed;       /* a change of a directory that is watched by dnotify; our thread's alone */
 	atomic_bool looks;  /* ten times a second */
-	uid_t armed_as[3];  /* the kernel asks whether they may signal us */
 
 	/* The polled set: our thread's alone. */
 	struct pollfd polled[SLEEP_FDS];
-	enum sleep_arm *arm[SLEEP_FDS];
 	unsigned count;
 };
+
+/* Any thread, before there is one that sleeps: best where there is no other thread, since the C library gives the signal
+   a handler as soon as somebody calls pthread_cancel. That one stays. */
+void sleep_handle_signal(void);
 
 /* On the thread, first of all: sleeps until then, or until it is woken. Most programs end sooner, and have paid for
    nothing more than for a thread. */
@@ -56,14 +50,14 @@ void sleep_wake(struct sleeper *s);
    yet to begin its rest is taken to. Keeps errno. */
 bool sleep_takes_signals(const struct sleeper *s);
 
-/* On the thread: the set of descriptors is built anew for each wait. `arm` is as old as the descriptor is open. */
+/* On the thread: the set of descriptors is built anew for each wait. */
 void sleep_clear(struct sleeper *s);
-void sleep_add(struct sleeper *s, int fd, short events, enum sleep_arm *arm);
+void sleep_add(struct sleeper *s, int fd, short events);
 
-/* On the thread: what `fd` tells by a signal of its own (F_NOTIFY) wakes it, too. 0 or -errno. And: has any told
-   something since it was last asked? */
+/* On the thread: what `fd` tells by a signal of its own (F_NOTIFY) wakes it, too. 0 or -errno. And: may any
+   have told something since it was last asked? */
 int sleep_told_by(int fd);
-bool sleep_noticed(struct sleeper *s);
+bool sleep_noticed(void);
 
 /* Looks what has come, without waiting. True when something has. */
 bool sleep_look(struct sleeper *s);

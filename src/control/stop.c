@@ -46,7 +46,6 @@ static atomic_bool exists; /* what our thread saw last; good only while WATCH_ON
 static char path[PATH_MAX_BYTES]; /* of the file; guarded by the gate */
 static int dir_fd = -1;           /* the directory, wherever the host's root is by now; -1: the path has to do */
 static int inotify_fd = -1;
-static enum sleep_arm arm; /* inotify_fd's */
 static uint64_t look_ns = CLOCK_NEVER;
 static bool lingers; /* the watch, until look_ns */
 
@@ -147,7 +146,6 @@ static bool watch_directory(void)
 
 	if (dir_fd < 0 || directory_is_gone())
 		return false;
-	arm = ARM_UNKNOWN;
 	inotify_fd = kernel_inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	snprintf(at, sizeof(at), "/proc/thread-self/fd/%d", dir_fd);
 	if (inotify_fd >= 0 &&
@@ -241,11 +239,6 @@ void stop_run(bool told)
 int stop_fd(void)
 {
 	return inotify_fd;
-}
-
-enum sleep_arm *stop_arm(void)
-{
-	return &arm;
 }
 
 uint64_t stop_next_ns(void)

@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "control/sleep.h"
 
 #define STOP_NAME "STOP"
 
@@ -24,7 +23,6 @@ void stop_run(bool told);
 
 /* To be waited for: -1, or a descriptor; CLOCK_NEVER, or when stop_run has to be called. */
 int stop_fd(void);
-enum sleep_arm *stop_arm(void);
 uint64_t stop_next_ns(void);
 
 /* Our thread ends, and its descriptors with it. */
