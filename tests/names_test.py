@@ -6,7 +6,7 @@ import os
 import resource
 import time
 
-from harness import MIB, PIPES, Client, Place, Program, by_root, equal, fact, need, run_facts, wait_for
+from harness import LIB, MIB, PIPES, Client, Place, Program, by_root, equal, fact, need, run_facts, wait_for
 from victims import connects, obeys, switches
 
 USER = 1000
@@ -160,6 +160,34 @@ def names_of_others_wake_nobody_each_time():
             os.unlink(path)
         seconds = time.monotonic() - begin
         assert switches(host.pid) - before <= 4 + 2 * seconds, (switches(host.pid) - before, seconds)
+
+
+# The first process of a pid namespace has a child that is the first of another, by the system call alone.
+FIRST_OF_FIRST = """
+import ctypes, os, signal, sys
+number = dict(x86_64=56, aarch64=220)[os.uname().machine]
+libc = ctypes.CDLL(None)
+sys.stdin.readline()
+child = libc.syscall(number, 0x20000000 | signal.SIGCHLD, 0, 0, 0, 0)
+if child == 0:
+    libc._exit(os.getpid())
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+sys.stdin.readline()
+"""
+
+
+@by_root
+def a_child_of_the_same_pid_leaves_the_name_alone():
+    with Place() as place, Program(["unshare", "-pf", "--kill-child", "env", f"LD_PRELOAD={LIB}", "/usr/bin/python3", "-c",
+                                    FIRST_OF_FIRST], env=dict(place.environment(), LD_PRELOAD=""), **PIPES) as host:
+        path = place.wait_socket(1)
+        name = os.stat(path).st_ino
+        host.tell()
+        equal(host.hear(), "1\n")
+        equal(os.stat(path).st_ino, name)
+        obeys(path)
+        host.tell()
+        equal(host.finish(), ("", 0))
 
 
 run_facts()

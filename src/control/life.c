@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/kernel.h"
+#include "control/process.h"
 #include "control/thread.h"
 
 /* Long for a thread that only has to be given a processor, short for a host that waits. */
@@ -186,7 +187,7 @@ void life_stays_away(void)
 
 bool life_is_ours(void)
 {
-	return atomic_load(&life.owner) == kernel_pid();
+	return process_is_ours();
 }
 
 pid_t life_owner(void)
@@ -243,6 +244,7 @@ unsigned life_waits_in_vain(void)
 
 void life_in_process(void)
 {
+	process_begin();
 	life.owner = kernel_pid();
 	life.start_ns = clock_ns();
 	life.aside = 0;

@@ -21,6 +21,7 @@
 #include "base/rundir.h"
 #include "control/access.h"
 #include "control/name.h"
+#include "control/process.h"
 #include "control/sleep.h"
 #include "inject/gate.h"
 
@@ -44,7 +45,6 @@ enum name_state {
 static struct {
 	atomic_int state; /* enum name_state */
 	atomic_bool at_work; /* our thread is inside socket_open */
-	pid_t owner;	     /* only this process removes the name */
 	bool is_child;
 	struct name name; /* our thread's while it is binding; afterwards nobody writes it */
 	struct rundir dir;
@@ -341,8 +341,8 @@ void socket_remove(bool prune)
 	const struct timespec moment = { .tv_nsec = 100000 };
 	int saved = errno, was;
 
-	/* A vfork child shares our memory, and its end is not the parent's. */
-	if (us.owner != kernel_pid())
+	/* The end of a child that was not told of is not the parent's. */
+	if (!process_is_ours())
 		return;
 	was = atomic_exchange(&us.state, NAME_LEAVING);
 	if (was == NAME_BOUND)
@@ -358,7 +358,7 @@ void socket_withdraw(void)
 	int bound = NAME_BOUND;
 	bool was_inside = gate_step_out();
 
-	if (us.owner == kernel_pid() && atomic_compare_exchange_strong(&us.state, &bound, NAME_NONE) &&
+	if (process_is_ours() && atomic_compare_exchange_strong(&us.state, &bound, NAME_NONE) &&
 	    us.name.path[0] == '/')
 		name_remove(&us.name);
 	close_directory();
@@ -369,7 +369,7 @@ void socket_begin(bool forked)
 {
 	atomic_store(&us.state, NAME_NONE);
 	atomic_store(&us.at_work, false);
-	us.owner = kernel_pid();
+	process_begin();
 	us.name.path[0] = '\0';
 	us.is_child = forked;
 	us.dir_fd = -1; /* our thread's table has gone with it */
