@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* fcntl's F_GETOWNER_UIDS alone tells a user without a number (-1) from the one whose number is the overflow uid. A kernel
-   may lack it, and then /proc tells whether every uid has a number. */
+/* fcntl's F_GETOWNER_UIDS alone tells a user without a number (-1) from the one whose number is the overflow
+   uid. A kernel may lack it, and then /proc tells whether every uid has a number. */
 #include "uid.h"
 
 #include <stdint.h>

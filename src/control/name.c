@@ -22,22 +22,25 @@ static bool is_closed(const struct stat *st)
 	return (st->st_mode & 07777) == 0600;
 }
 
-/* umask has taken too much. The name may be another's file by now, a link even, so the mode is set on what was looked at. */
+static bool is_our_socket(int fd)
+{
+	struct stat st;
+
+	return kernel_fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) && st.st_nlink == 1 && uid_is_ours(st.st_uid);
+}
+
+/* umask has taken too much. The name may be another's file by now, a link even, so the mode is set on what was
+   looked at. */
 static int set_mode(int dir_fd, const char *name)
 {
 	char path[48];
-	struct stat st;
-	int rc = 0, fd = kernel_openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+	int rc = -EPERM, fd = kernel_openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
 	snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", fd);
-	if (kernel_fstat(fd, &st) < 0)
-		rc = -errno;
-	else if (!S_ISSOCK(st.st_mode) || st.st_nlink != 1 || !uid_is_ours(st.st_uid))
-		rc = -EPERM;
-	else if (!is_closed(&st) && kernel_fchmodat(AT_FDCWD, path, 0600) < 0)
-		rc = -errno;
+	if (is_our_socket(fd))
+		rc = kernel_fchmodat(AT_FDCWD, path, 0600) < 0 ? -errno : 0;
 	kernel_close(fd);
 	return rc;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The number tells a child that has our memory. One with a copy may have the same number, as the first process of each pid
-   namespace is 1: there the kernel has wiped a page. */
+/* The number tells a child that has our memory. One with a copy may have the same number, as the first process
+   of each pid namespace is 1: there the kernel has wiped a page. */
 #include "process.h"
 
 #include <stdatomic.h>

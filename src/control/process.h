@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which process has our thread and our name. A child by vfork or by the system call alone has our memory or a copy of it,
-   without having been told. Any thread. */
+/* Which process has our thread and our name. A child by vfork or by the system call alone has our memory or a
+   copy of it, without having been told. Any thread. */
 #ifndef MT_CONTROL_PROCESS_H
 #define MT_CONTROL_PROCESS_H
 
