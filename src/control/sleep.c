@@ -74,7 +74,8 @@ static bool is_handled(const struct action *a)
 
 void sleep_handle_signal(void)
 {
-	const struct action ours = { note_signal, SA_SIGINFO | SA_RESTART | RESTORER_FLAG, sleep_return_from_handler, ~UINT64_C(0) };
+	const struct action ours = { note_signal, SA_SIGINFO | SA_RESTART | RESTORER_FLAG, sleep_return_from_handler,
+				     ~UINT64_C(0) };
 	struct action before = { 0 };
 
 	if (kernel_syscall(SYS_rt_sigaction, WAKE_SIGNAL, NULL, &before, sizeof(before.mask)) < 0 || is_handled(&before))
