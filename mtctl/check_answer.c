@@ -151,7 +151,9 @@ static enum level other_users(struct subject *s, struct buf *text)
 	if (users_number(s->proc.pid, s->proc.uid, &number))
 		buf_printf(text, "it is in another user namespace, where uid %u is %u", (unsigned)s->proc.uid, (unsigned)number);
 	else
-		buf_printf(text, "it is in another user namespace, where uid %u has no number", (unsigned)s->proc.uid);
+		buf_printf(text, "it is in another user namespace, where uid %u has no number, so that it has no socket: nobody could "
+			   "be told apart",
+			   (unsigned)s->proc.uid);
 	return LEVEL_NOTE;
 }
 

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 
-from harness import PIPES, Client, Place, Program, by_root, equal, need, run_facts, victim, wait_for, without_library
+from harness import MTCTL, PIPES, Client, Place, Program, by_root, equal, need, run_facts, victim, wait_for, without_library
 from safety import our_thread
 from victims import is_nameless
 
@@ -181,6 +181,8 @@ def sleeper_in(place, *options):
 def the_user_of_a_host_without_a_number_does_not_command_it():
     with Place() as place, sleeper_in(place) as host:
         is_nameless(place, host.pid)
+        said = subprocess.run([MTCTL, "doctor", str(host.pid)], env=place.environment(), capture_output=True, text=True).stdout
+        assert f"where uid {USER} has no number, so that it has no socket" in said, said
 
 
 @by_root
