@@ -32,7 +32,7 @@ static uint64_t after(uint64_t ns)
 	return ns ? clock_ns() + ns : CLOCK_NEVER;
 }
 
-static void start_clock(struct link *l)
+void link_begin(struct link *l)
 {
 	l->idle_ns = after(l->patience.idle_ns);
 	l->total_ns = after(l->patience.total_ns);
@@ -68,10 +68,24 @@ static int late(const struct link *l)
 	return l->patience.idle_ns ? -ETIME : -ETIMEDOUT;
 }
 
+uint64_t link_until(const struct link *l)
+{
+	return l->idle_ns < l->total_ns ? l->idle_ns : l->total_ns;
+}
+
+int link_overdue(const struct link *l, uint64_t now)
+{
+	const uint64_t until = link_until(l);
+
+	if (now < until)
+		return 0;
+	return until == l->total_ns ? late(l) : -ETIMEDOUT;
+}
+
 static int wait_for(struct link *l, short events)
 {
 	struct pollfd p = { .fd = l->fd, .events = events };
-	uint64_t until = l->idle_ns < l->total_ns ? l->idle_ns : l->total_ns;
+	uint64_t until = link_until(l);
 
 	for (;;) {
 		uint64_t now = clock_ns();
@@ -79,7 +93,7 @@ static int wait_for(struct link *l, short events)
 		int n = ppoll(&p, 1, until == CLOCK_NEVER ? NULL : &left, NULL);
 
 		if (now >= until) /* a server that never pauses does not hold us either */
-			return until == l->total_ns ? late(l) : -ETIMEDOUT;
+			return link_overdue(l, now);
 		if (n > 0)
 			return 0;
 		if (n < 0 && errno != EINTR)
@@ -101,7 +115,7 @@ ssize_t link_put(struct link *l, const char *request, size_t len)
 
 int link_send(struct link *l, const char *request, size_t len)
 {
-	start_clock(l);
+	link_begin(l);
 	while (len) {
 		ssize_t n = link_put(l, request, len);
 		int rc = n == -EAGAIN ? wait_for(l, POLLOUT) : n < 0 ? (int)n : 0;

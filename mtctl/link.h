@@ -45,6 +45,11 @@ int link_send(struct link *l, const char *request, size_t len);
 /* As much of it as goes without waiting. How much, or -errno: -EAGAIN, -ECONNRESET. */
 ssize_t link_put(struct link *l, const char *request, size_t len);
 
+/* Starts the clock, as link_send does. When the first of its deadlines is; 0, or what link_line would say by then. */
+void link_begin(struct link *l);
+uint64_t link_until(const struct link *l);
+int link_overdue(const struct link *l, uint64_t now);
+
 /* The next line, without its newline; it stays valid until the next one is asked for. 0, or -ETIMEDOUT (nothing whole
    came for that long), -ETIME (it all took too long), -ECONNRESET (the server hung up), -EMSGSIZE, -ENOMEM. */
 int link_line(struct link *l, const char **line, size_t *len);

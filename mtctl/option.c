@@ -99,7 +99,7 @@ static const struct option_row rows[] = {
 	  "the program of this name, or of one like nginx* in quotes;\n"
 	  "NAME:ROLE:INDEX is one of its processes: nginx:worker:1" },
 	{ 's', "--socket", "SOCKET", take_socket, "whoever listens on this socket: a path, or @mtpreload.PID without a file" },
-	{ 0, "--all", NULL, take_all, "every instance that fits, one after the other" },
+	{ 0, "--all", NULL, take_all, "every instance that fits, all at once" },
 	{ 'j', "--json", NULL, take_json, "results and errors as JSON, one line each, on stdout" },
 	{ 't', "--timeout", "SEC", take_timeout,
 	  "wait this long for an answer: 0.5; 0 is for ever; otherwise 60 s\n"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The targets of a run of mtctl, each with its connection, asked one after the other. */
+/* The targets of a run of mtctl, each with its connection, all asked at once, so that a silent one delays nobody. */
 #ifndef MT_CTL_SESSION_H
 #define MT_CTL_SESSION_H
 
@@ -7,11 +7,18 @@
 #include "find.h"
 #include "link.h"
 
+struct talk {
+	struct link link; /* opened when it is first asked */
+	bool lost;        /* it cannot be asked any more */
+	bool waits;       /* for the answer */
+	bool has_more;    /* there may be lines that were received already */
+	size_t sent;      /* of the request */
+};
+
 struct session {
 	const struct options *options;
 	struct instances targets;
-	struct link *links; /* one a target, opened when it is first asked */
-	bool *lost;         /* it cannot be asked any more */
+	struct talk *talks; /* one a target */
 	size_t left;        /* how many are not lost */
 };
 
@@ -19,7 +26,7 @@ struct session {
 int session_open(struct session *s, const struct options *o);
 void session_close(struct session *s);
 
-/* Asks each target, shows the answers; the worst status. */
+/* Asks each target, shows the answers as they come; the worst status. */
 int session_ask(struct session *s, char *const *words, unsigned count);
 
 /* session_open, one session_ask, session_close. */

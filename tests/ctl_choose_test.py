@@ -192,7 +192,7 @@ class Family:
         """Whom -n with this name means."""
         done = run("-n", name, "--all", "-j", "mt.info", env=here(self.place))
         equal((done.status, done.err), (0, ""), done.out)
-        return [json.loads(line)["pid"] for line in done.out.splitlines()]
+        return sorted(json.loads(line)["pid"] for line in done.out.splitlines())
 
 
 @fact

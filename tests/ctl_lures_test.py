@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from ctl import Server, as_root, clean, here, host, isolate, name_of, path_of, result_of, run
+from ctl import Server, as_root, clean, here, host, isolate, name_of, path_of, result_of, run, says
 from harness import MTCTL, Place, Program, equal, fact, run_facts, wait_for
 
 isolate()
@@ -437,6 +437,22 @@ def what_is_shown_as_an_environment_is_not_all_read():
                 for words in (["ls"], ["-p", str(lure.pid), "mt.mem_used"], ["-n", "sleep:master", "mt.mem_used"],
                               ["doctor", str(lure.pid)]):
                     assert memory_of(*words) < 100 << 10, words
+
+
+@as_root
+def a_silent_server_delays_no_other_s_reset():
+    for code in ("listen(name(os.getpid()))", "fill(name(os.getpid()))"):
+        with Lures(1, code) as lure, Place() as place, host(place) as program:
+            assert lure.pid < program.pid  # it is asked first
+            path_of(place, program)
+            env = here(place)
+            says(run("-p", str(program.pid), "mt.mem_alloc", "5", env=env), 0)
+            with subprocess.Popen([MTCTL, "-t", "0", "--all", "mt.reset"], env=env, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL) as asking:
+                try:
+                    wait_for(lambda: run("-p", str(program.pid), "mt.mem_used", env=env).out == "0\n", "the reset")
+                finally:
+                    asking.kill()
 
 
 MANY = """
