@@ -13,7 +13,15 @@
 
 static atomic_uint lives, at_once, most_at_once;
 static atomic_bool begins_late;
-static atomic_bool held_up; /* as by a system call that does not return */
+static atomic_bool held_up, is_held; /* as by a system call that does not return */
+
+static void stay_while_held_up(void)
+{
+	while (atomic_load(&held_up)) {
+		atomic_store(&is_held, true);
+		sched_yield();
+	}
+}
 
 static void *live(void *unused)
 {
@@ -29,9 +37,10 @@ static void *live(void *unused)
 	atomic_fetch_add(&lives, 1);
 	sleep_rest(life_sleeper(), 0);
 	do
-		while (life_goes_on() || atomic_load(&held_up)) {
+		while (life_goes_on()) {
 			sleep_clear(life_sleeper());
 			sleep_until(life_sleeper(), clock_ns() + NS_PER_MS);
+			stay_while_held_up();
 		}
 	while (!(left = life_is_left()) && !life_is_over());
 	atomic_fetch_sub(&at_once, 1);
@@ -50,6 +59,14 @@ static void begin(void)
 	ck_assert_int_eq(life_begin(live), 0);
 	ck_assert(life_is_active() && life_is_wanted() && life_is_ours());
 	while (!atomic_load(&lives))
+		sched_yield();
+}
+
+static void hold_up(void)
+{
+	atomic_store(&is_held, false);
+	atomic_store(&held_up, true);
+	while (!atomic_load(&is_held))
 		sched_yield();
 }
 
@@ -95,7 +112,7 @@ END_TEST
 START_TEST(one_that_is_held_up_lives_on)
 {
 	begin();
-	atomic_store(&held_up, true);
+	hold_up();
 	ck_assert(!life_end(false));
 	ck_assert(life_is_active());
 	ck_assert_int_eq(life_begin(live), -EEXIST);
@@ -112,7 +129,7 @@ START_TEST(one_that_is_held_up_is_waited_for_once)
 	struct rusage before, after;
 
 	begin();
-	atomic_store(&held_up, true);
+	hold_up();
 	ck_assert(!life_step_aside(true));
 	ck_assert_int_eq(getrusage(RUSAGE_THREAD, &before), 0);
 	for (int i = 0; i < 10; i++)
@@ -130,7 +147,7 @@ END_TEST
 START_TEST(order_that_stands_is_carried_out_when_nobody_waits)
 {
 	begin();
-	atomic_store(&held_up, true);
+	hold_up();
 	ck_assert(!life_end(true));
 	ck_assert(life_is_left());
 	atomic_store(&held_up, false);
