@@ -238,7 +238,7 @@ $(B)/fuzz/%: tests/fuzz_%.c tests/fuzz.h $(FUZZ_SRC) src/control/commands.def
 fuzz: $(FUZZERS:%=$(B)/fuzz/%)
 	B=$(B) tests/fuzz $(FUZZ_SECONDS) $(FUZZERS)
 
-SHELL_SCRIPTS := examples/demo tests/deps .ci/run
+SHELL_SCRIPTS := examples/demo tests/deps tests/cross_root .ci/run
 lint:
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
 		--inline-suppr --suppress=missingIncludeSystem -D_GNU_SOURCE -D__GNUC__=12 \

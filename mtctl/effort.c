@@ -33,9 +33,9 @@ void effort_again(void)
 		effort_begin(effort.whole_ns);
 }
 
-uint64_t effort_whole(void)
+uint64_t effort_part(unsigned percent)
 {
-	return effort.whole_ns;
+	return effort.whole_ns * percent / 100;
 }
 
 bool effort_is_limited(void)

@@ -22,8 +22,8 @@ void effort_end(void);
 /* The same again, for those that come after others. */
 void effort_again(void);
 
-/* What was allowed by effort_begin; is there a limit now? */
-uint64_t effort_whole(void);
+/* Of what was allowed by effort_begin; is there a limit now? */
+uint64_t effort_part(unsigned percent);
 bool effort_is_limited(void);
 
 /* Within a search: what follows, until the next turn, may take a share of it only, so that no one process or directory

@@ -25,7 +25,7 @@ typedef void dir_visitor(void *context, const char *dir, int dir_fd);
 
 /* Those of root's and our own come before those of others, each of which may take a part of the time only. */
 enum pass { PASS_OURS, PASS_OTHERS, PASS_END };
-#define DIR_PART 3 / 4
+#define DIR_PERCENT 75
 
 static void visit(const struct rundir *dir, enum pass pass, dir_visitor *each, void *context)
 {
@@ -37,7 +37,7 @@ static void visit(const struct rundir *dir, enum pass pass, dir_visitor *each, v
 		return;
 	if (fstat(fd, &st) == 0 && (pass == PASS_OURS) == (st.st_uid == 0 || st.st_uid == geteuid()) &&
 	    (!dir->strict || geteuid() == 0 || (st.st_uid == geteuid() && !(st.st_mode & 022)))) {
-		effort_turn(pass == PASS_OURS ? 0 : effort_whole() * DIR_PART);
+		effort_turn(pass == PASS_OURS ? 0 : effort_part(DIR_PERCENT));
 		each(context, dir->path, fd);
 		effort_turn(0);
 	}

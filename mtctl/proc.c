@@ -394,13 +394,13 @@ static void take_turns(struct one *all, size_t count)
 }
 
 /* No process and no user takes what is for all of them. */
-#define PROCESS_PART 8
-#define USER_PART 3 / 4
+#define PROCESS_PERCENT 12
+#define USER_PERCENT 75
 
 /* False: this user's have had their share, or all have. */
 static bool give_turn(const struct one *one, uint64_t *took_ns)
 {
-	const uint64_t process_ns = effort_whole() / PROCESS_PART, user_ns = effort_whole() * USER_PART;
+	const uint64_t process_ns = effort_part(PROCESS_PERCENT), user_ns = effort_part(USER_PERCENT);
 
 	effort_turn(0);
 	if (effort_is_over("/proc"))

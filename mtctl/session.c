@@ -50,28 +50,40 @@ struct asking {
 	int worst;
 };
 
-/* What came of asking one: its answer, or -errno. */
-static void finish(struct asking *a, size_t i, int rc, const struct answer *answer)
+static void name_in_front(const struct asking *a, size_t i)
 {
-	struct talk *t = &a->s->talks[i];
-	const struct instance *at = &a->s->targets.at[i];
-	int status;
+	const struct proc *asked = &a->s->targets.at[i].proc;
 
 	if (a->s->options->all)
-		out_about(at->proc.pid, at->proc.name);
-	if (rc == 0) {
-		status = call_show(answer);
-	} else {
-		status = target_error(at, rc, t->link.peer, a->s->options);
-		link_close(&t->link);
-		t->lost = true;
-		a->s->left--;
-	}
+		out_about(asked->pid, asked->name);
+}
+
+static void finish(struct asking *a, size_t i, int status)
+{
 	out_about(-1, NULL);
 	fflush(stdout); /* the others may take long */
-	t->waits = false;
+	a->s->talks[i].waits = false;
 	a->waiting--;
 	a->worst = ctl_worse(a->worst, status);
+}
+
+static void show(struct asking *a, size_t i, const struct answer *answer)
+{
+	name_in_front(a, i);
+	finish(a, i, call_show(answer));
+}
+
+static void give_up(struct asking *a, size_t i, int rc)
+{
+	struct talk *t = &a->s->talks[i];
+	int status;
+
+	name_in_front(a, i);
+	status = target_error(&a->s->targets.at[i], rc, t->link.peer, a->s->options);
+	link_close(&t->link);
+	t->lost = true;
+	a->s->left--;
+	finish(a, i, status);
 }
 
 /* As much as goes without waiting. The deadlines are those of the first try, until it is let in. */
@@ -112,8 +124,10 @@ static void hear(struct asking *a, size_t i)
 	t->has_more = rc == 0;
 	if (rc == 0 && !call_read(line, len, &answer))
 		rc = -EPROTO;
-	if (rc != -EAGAIN && (rc < 0 || !answer.unfinished))
-		finish(a, i, rc, &answer);
+	if (rc == 0 && !answer.unfinished)
+		show(a, i, &answer);
+	else if (rc < 0 && rc != -EAGAIN)
+		give_up(a, i, rc);
 }
 
 static void begin(struct asking *a, size_t i)
@@ -139,12 +153,12 @@ static void take_turns(struct asking *a)
 		int rc = t->waits ? advance(a, i) : 0;
 
 		if (rc < 0 && rc != -EAGAIN)
-			finish(a, i, rc, NULL);
+			give_up(a, i, rc);
 		else if (t->waits && t->link.fd >= 0)
 			hear(a, i);
 		rc = t->waits ? link_overdue(&t->link, clock_ns()) : 0;
 		if (rc < 0)
-			finish(a, i, rc, NULL);
+			give_up(a, i, rc);
 	}
 }
 
