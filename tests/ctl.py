@@ -5,6 +5,7 @@ machine in which no instance runs but the test's own, seccomp filters, and what 
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -80,6 +81,12 @@ def run(*words, env=None, stdin="", binary=MTCTL, **options):
 def says(result, status, out="", err=""):
     """Everything that it printed and how it ended, exactly."""
     equal(result.all(), (status, out, err), "status, stdout, stderr")
+
+
+def each_says(result, answers):
+    """With --all: these answers and no complaint, in whichever order they came."""
+    equal((result.status, result.err), (0, ""), result.out)
+    equal(sorted(re.findall("^# [^\n]*\n[^#]*", result.out, re.M)), sorted(answers), "answers")
 
 
 def host(place, argv=SLEEP, **settings):

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 
-from ctl import (HEADER, ISOLATED, NOBODY, PYTHON, SLEEP, Server, alone, as_root, clean, freeze, here,
+from ctl import (HEADER, ISOLATED, NOBODY, PYTHON, SLEEP, Server, alone, as_root, clean, each_says, freeze, here,
                  host, isolate, name_of, path_of, result_of, run, says)
 from harness import (LIB, MTCTL, PATIENCE_S, Place, Program, by_root, children, equal, fact, nginx_user, run_facts,
                      wait_for)
@@ -126,10 +126,9 @@ def name_of_several_lists_them_and_all_takes_them():
         says(run("-n", "sleep", "mt.mem_used", env=here(place)), 3, "",
              f"mtctl: 2 instances are called sleep: {one} sleep, {two} sleep (choose with -p PID, or "
              "--all for each)\n")
-        says(run("-n", "sleep", "--all", "mt.mem_used", env=here(place)), 0,
-             f"# {one} sleep\n0\n# {two} sleep\n0\n")
-        says(run("-n", "sleep", "--all", "-", stdin="mt.mem_used\n" * 2, env=here(place)), 0,
-             f"# {one} sleep\n0\n# {two} sleep\n0\n" * 2)
+        answers = [f"# {pid} sleep\n0\n" for pid in (one, two)]
+        each_says(run("-n", "sleep", "--all", "mt.mem_used", env=here(place)), answers)
+        each_says(run("-n", "sleep", "--all", "-", stdin="mt.mem_used\n" * 2, env=here(place)), answers * 2)
 
 
 @fact
@@ -238,8 +237,8 @@ def nginx_is_chosen_by_name_and_role():
                 place.wait_socket(pid)
             for pid in workers:
                 wait_for(lambda: b"worker process" in open(f"/proc/{pid}/cmdline", "rb").read(), "the title")
-            says(run("-n", "nginx", "--all", "mt.mem_used", env=here(place)), 0,
-                 "".join(f"# {pid} nginx\n0\n" for pid in sorted((nginx.pid, *workers))))
+            each_says(run("-n", "nginx", "--all", "mt.mem_used", env=here(place)),
+                      [f"# {pid} nginx\n0\n" for pid in (nginx.pid, *workers)])
             for name, pid in (("nginx:worker:1", workers[0]), ("nginx:worker:2", workers[1]),
                               ("nginx:master", nginx.pid)):
                 says(run("-n", name, "mt.mem_alloc", "1", "k", env=here(place)), 0)
@@ -309,7 +308,8 @@ def all_gives_the_worst_status_and_each_answer():
         lines = {a.pid: {"pid": a.pid, "name": "sleep", "result": None},
                  b.pid: {"pid": b.pid, "name": "sleep", "error": fault}}
         equal((done.status, done.err), (1, ""))
-        equal([json.loads(line) for line in done.out.splitlines()], [lines[p] for p in sorted(lines)])
+        said = [json.loads(line) for line in done.out.splitlines()]
+        equal(({line["pid"]: line for line in said}, len(said)), (lines, 2))
         freeze(b)
 
         def both_are_told():
@@ -431,8 +431,8 @@ def those_that_refuse_are_parents_and_siblings_all_the_same():
             for place_of, pid in enumerate(workers, 1):
                 done = run("-n", f"python3:worker:{place_of}", "-j", "mt.info", **nobody)
                 equal(json.loads(done.out).get("pid"), pid, done.out)
-            done = run("-n", "python3", "--all", "mt.mem_used", **nobody)
-            equal(done.all(), (0, "".join(f"# {pid} python3\n0\n" for pid in workers), ""))
+            each_says(run("-n", "python3", "--all", "mt.mem_used", **nobody),
+                      [f"# {pid} python3\n0\n" for pid in workers])
             says(run("-n", "python3:master", "mt.mem_used", **nobody), 3, "",
                  f"mtctl: no permission for {place.socket(master.pid)} (run mtctl as the user of the process, or as "
                  "root)\n")
