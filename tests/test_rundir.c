@@ -271,6 +271,30 @@ START_TEST(only_the_name_of_a_dead_socket_is_removed)
 }
 END_TEST
 
+/* As where a user exchanges a link in the middle of a path that root has opened. */
+START_TEST(name_is_dialled_in_the_open_directory_wherever_its_path_leads)
+{
+	char top[UNIT_PATH_MAX], other[UNIT_PATH_MAX];
+	int dir_fd, other_fd, live;
+
+	unit_directory(top);
+	unit_directory(other);
+	dir_fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	other_fd = open(other, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	live = make_socket(top, dir_fd, "name");
+	close(make_socket(other, other_fd, "name"));
+	ck_assert(!rundir_remove_dead(other, dir_fd, "name"));
+	ck_assert(exists(dir_fd, "name"));
+	close(live);
+	ck_assert(rundir_remove_dead(other, dir_fd, "name"));
+	ck_assert(!exists(dir_fd, "name"));
+	close(dir_fd);
+	close(other_fd);
+	unit_remove(top);
+	unit_remove(other);
+}
+END_TEST
+
 START_TEST(names_are_left_alone_while_somebody_else_removes_some)
 {
 	char top[UNIT_PATH_MAX];
@@ -404,6 +428,8 @@ UNIT_SUITE(rundir, names_give_their_pid_back, other_names_are_not_ours,
 	   directory_is_made_closed_and_only_where_allowed,
 	   strict_directory_has_to_be_ours_closed_and_no_link,
 	   prune_removes_what_is_dead_and_keeps_what_lives, move_never_replaces,
-	   only_the_name_of_a_dead_socket_is_removed, names_are_left_alone_while_somebody_else_removes_some, directory_of_root_is_nobody_elses,
+	   only_the_name_of_a_dead_socket_is_removed,
+	   name_is_dialled_in_the_open_directory_wherever_its_path_leads,
+	   names_are_left_alone_while_somebody_else_removes_some, directory_of_root_is_nobody_elses,
 	   every_socket_name_is_visited_until_told_to_stop, long_path_is_reached_through_proc,
 	   address_holds_107_bytes_of_path)

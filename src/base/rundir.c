@@ -135,17 +135,25 @@ pid_t rundir_pid(const char *name)
 	return strcmp(name, again) == 0 ? (pid_t)pid : 0;
 }
 
-int rundir_address(const char *dir, int dir_fd, const char *name, struct sockaddr_un *address)
+static bool address_by_path(const char *dir, const char *name, struct sockaddr_un *address)
 {
 	const size_t cap = sizeof(address->sun_path);
 
 	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	if ((size_t)snprintf(address->sun_path, cap, "%s/%s", dir, name) < cap)
-		return 0;
-	if ((size_t)snprintf(address->sun_path, cap, "/proc/thread-self/fd/%d/%s", dir_fd, name) <
-	    cap)
-		return 0;
-	return -ENAMETOOLONG;
+	return (size_t)snprintf(address->sun_path, cap, "%s/%s", dir, name) < cap;
+}
+
+static bool address_in(int dir_fd, const char *name, struct sockaddr_un *address)
+{
+	const size_t cap = sizeof(address->sun_path);
+
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	return (size_t)snprintf(address->sun_path, cap, "/proc/thread-self/fd/%d/%s", dir_fd, name) < cap;
+}
+
+int rundir_address(const char *dir, int dir_fd, const char *name, struct sockaddr_un *address)
+{
+	return address_by_path(dir, name, address) || address_in(dir_fd, name, address) ? 0 : -ENAMETOOLONG;
 }
 
 struct visit {
@@ -182,21 +190,27 @@ int rundir_move(int dir_fd, const char *from, const char *to)
 	return 0;
 }
 
+/* 0 where somebody listens, or -errno. */
+static int dial(const struct sockaddr_un *address)
+{
+	int fd = kernel_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = kernel_connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+	kernel_close(fd);
+	return rc;
+}
+
+/* In the open directory, whatever its path may lead to by now. The path is for a root without /proc. */
 static bool refuses(const char *dir, int dir_fd, const char *name)
 {
 	struct sockaddr_un address;
-	bool refused;
-	int fd;
+	int rc = address_in(dir_fd, name, &address) ? dial(&address) : -ENOENT;
 
-	if (rundir_address(dir, dir_fd, name, &address) < 0)
-		return false;
-	fd = kernel_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return false;
-	refused = kernel_connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 &&
-		  errno == ECONNREFUSED;
-	kernel_close(fd);
-	return refused;
+	if (rc == -ENOENT && address_by_path(dir, name, &address))
+		rc = dial(&address);
+	return rc == -ECONNREFUSED;
 }
 
 static bool look_at(int dir_fd, const char *name, struct stat *st)
