@@ -38,23 +38,36 @@ long bound_descriptors(pid_t pid, pid_t thread)
 	return count;
 }
 
+/* The path in a line of that inode, or NULL. */
+static const char *path_in(const char *line, const char *end, unsigned long inode)
+{
+	const char *at = line;
+	char *behind;
+
+	for (int i = 0; i < INODE_COLUMN; i++) {
+		at += strspn(at, " ");
+		at += strcspn(at, " \n");
+	}
+	at += strspn(at, " ");
+	if (at >= end || strtoul(at, &behind, 10) != inode || behind + 1 >= end || behind[0] != ' ' || behind[1] != '/')
+		return NULL;
+	return behind + 1;
+}
+
+/* A name with a newline in it forges lines, but takes none away: an inode with two paths has none to be believed. */
 static bool path_of_inode(const struct buf *list, unsigned long inode, char *path, size_t cap)
 {
-	const char *line = list->data, *end;
-	bool found = false;
+	const char *line = list->data, *end, *at;
+	unsigned found = 0;
 
-	for (; !found && (end = strchr(line, '\n')); line = end + 1) {
-		const char *at = line;
-
-		for (int i = 0; i < INODE_COLUMN; i++) {
-			at += strspn(at, " ");
-			at += strcspn(at, " \n");
+	for (; (end = strchr(line, '\n')); line = end + 1) {
+		at = path_in(line, end, inode);
+		if (at) {
+			snprintf(path, cap, "%.*s", (int)(end - at), at);
+			found++;
 		}
-		found = strtoul(at, (char **)&at, 10) == inode && at[0] == ' ' && at[1] == '/';
-		if (found)
-			snprintf(path, cap, "%.*s", (int)(end - at - 1), at + 1);
 	}
-	return found;
+	return found == 1;
 }
 
 /* DIR/.NAME is bound, and DIR/NAME is what it is renamed to. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "access_why.h"
+#include "ask.h"
 #include "base/clock.h"
 #include "bound.h"
 #include "call.h"
@@ -168,6 +169,7 @@ static enum level ask(struct subject *s, struct buf *text)
 		return LEVEL_NONE;
 	call_simple(&request, "mt.info");
 	rc = link_open(&s->link, s->found.at[0].socket, &s->proc, (struct patience){ .total_ns = ANSWER_NS });
+	s->link.line_max = ASK_LINE_MAX;
 	if (rc == 0)
 		rc = link_send(&s->link, request.data, request.len);
 	if (rc == 0)
@@ -263,15 +265,19 @@ static enum level allocator(struct subject *s, struct buf *text)
 	return LEVEL_PROBLEM;
 }
 
+/* An environment has no more settings. */
+#define COMPLAINTS_MAX 20
+
 static enum level complaints(struct subject *s, struct buf *text)
 {
 	struct json_iter it = { 0 };
 	struct json list, one;
 	char complaint[512];
+	unsigned count = 0;
 
 	if (!s->info.at || !json_member(s->info, "environment", &list) || json_kind(list) != 'a')
 		return LEVEL_NONE;
-	while (json_next(list, &it, NULL, &one))
+	while (count++ < COMPLAINTS_MAX && json_next(list, &it, NULL, &one))
 		if (json_kind(one) == 's' && json_text(one, complaint, sizeof(complaint)) >= 0)
 			buf_printf(text, "%s%s", text->len ? "; " : "", complaint);
 	return text->len ? LEVEL_PROBLEM : LEVEL_NONE;

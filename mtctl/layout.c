@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* No command nests deeper; whatever else answers does not grow by its brackets. */
+#define LEVELS_MAX 8
+
 static void indent(struct buf *b, unsigned depth)
 {
 	while (depth--)
@@ -64,13 +67,14 @@ static void container(struct buf *b, unsigned depth, struct json v)
 	struct json_iter it = { 0 };
 	struct json key, inner;
 	bool object = json_kind(v) == 'o';
+	unsigned inside = depth < LEVELS_MAX ? depth + 1 : depth;
 
 	buf_str(b, object ? "{\n" : "[\n");
 	while (json_next(v, &it, &key, &inner)) {
 		if (object)
-			member(b, depth + 1, key, inner);
+			member(b, inside, key, inner);
 		else
-			value(b, depth + 1, inner);
+			value(b, inside, inner);
 	}
 	indent(b, depth);
 	buf_str(b, object ? "}\n" : "]\n");

@@ -7,6 +7,7 @@ import contextlib
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 
@@ -204,6 +205,23 @@ def a_name_that_was_removed_is_told():
         wait_for(lambda: os.path.exists(f"{place.run}/x.sock"), "its socket")
         os.rename(place.run, place.run + ".gone")  # its directory goes with it, so that it cannot be bound again
         problem("removed", f"its socket was {place.run}/", "and that name is gone", of=[program.pid])
+
+
+@fact
+def a_name_with_a_newline_in_it_tells_nothing_of_anothers_socket():
+    with Place() as place, host(place, socket=f"{place.path}/run/x.sock") as program, contextlib.ExitStack() as stack:
+        path = f"{place.run}/x.sock"
+        wait_for(lambda: os.path.exists(path), "its socket")
+        with open("/proc/net/unix") as sockets:
+            inode = next(line.split()[6] for line in sockets if f"{place.run}/.x.sock" in line)
+        for nth in range(300):  # more than the kernel has rows: one of them comes before the true line
+            forger = stack.enter_context(socket.socket(socket.AF_UNIX))
+            directory = f"{place.path}/{nth}\n0: 2 0 10000 0001 01 {inode} "
+            os.mkdir(directory)
+            forger.bind(f"{directory}/forged")
+        os.rename(place.run, place.run + ".gone")
+        done = run("doctor", str(program.pid))
+        assert "/forged" not in done.out and done.status == 1, done.out
 
 
 run_facts()

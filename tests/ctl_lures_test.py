@@ -226,6 +226,15 @@ def a_line_without_an_end_is_told():
 
 
 @fact
+def a_reply_does_not_grow_by_its_brackets():
+    reply = "[" * 60 + "0," * 100000 + "0" + "]" * 60
+    with Server(result_of(reply)) as server:
+        done = run("-s", server.path, "a.b")
+        equal((done.status, done.err), (0, ""))
+        assert 0 < len(done.out) < 10 * len(reply), len(done.out)
+
+
+@fact
 def ls_ends_whatever_the_server_does():
     for name, (talk, _) in HOLDING.items():
         with Server() as server:
