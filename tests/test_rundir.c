@@ -226,6 +226,25 @@ START_TEST(prune_removes_what_is_dead_and_keeps_what_lives)
 }
 END_TEST
 
+START_TEST(prune_looks_at_so_many_names_at_a_time)
+{
+	char top[UNIT_PATH_MAX], name[RUNDIR_NAME_MAX];
+	pid_t pid = dead_pid();
+	int dir_fd;
+
+	unit_directory(top);
+	dir_fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (unsigned nth = 1; nth <= RUNDIR_PRUNED_MAX + 10; nth++) {
+		rundir_name(pid, nth, name);
+		close(make_socket(top, dir_fd, name));
+	}
+	ck_assert_int_eq(rundir_prune(top, dir_fd), RUNDIR_PRUNED_MAX);
+	ck_assert_int_eq(rundir_prune(top, dir_fd), 10);
+	close(dir_fd);
+	unit_remove(top);
+}
+END_TEST
+
 START_TEST(move_never_replaces)
 {
 	char top[UNIT_PATH_MAX];
@@ -427,7 +446,8 @@ UNIT_SUITE(rundir, names_give_their_pid_back, other_names_are_not_ours,
 	   directories_are_tried_in_order, path_that_is_too_long_counts_as_unset,
 	   directory_is_made_closed_and_only_where_allowed,
 	   strict_directory_has_to_be_ours_closed_and_no_link,
-	   prune_removes_what_is_dead_and_keeps_what_lives, move_never_replaces,
+	   prune_removes_what_is_dead_and_keeps_what_lives,
+	   prune_looks_at_so_many_names_at_a_time, move_never_replaces,
 	   only_the_name_of_a_dead_socket_is_removed,
 	   name_is_dialled_in_the_open_directory_wherever_its_path_leads,
 	   names_are_left_alone_while_somebody_else_removes_some, directory_of_root_is_nobody_elses,

@@ -249,7 +249,7 @@ bool rundir_remove_stale(const char *dir, int dir_fd, const char *name, pid_t pi
 struct prune {
 	const char *dir;
 	int dir_fd;
-	int removed;
+	int looked_at, removed;
 };
 
 static bool prune_one(void *context, const char *name, pid_t pid)
@@ -258,7 +258,7 @@ static bool prune_one(void *context, const char *name, pid_t pid)
 
 	if (rundir_remove_stale(p->dir, p->dir_fd, name, pid))
 		p->removed++;
-	return true;
+	return ++p->looked_at < RUNDIR_PRUNED_MAX;
 }
 
 int rundir_prune(const char *dir, int dir_fd)

@@ -72,7 +72,9 @@ bool rundir_remove_dead(const char *dir, int dir_fd, const char *name);
    refuses connections for a moment in any case. */
 bool rundir_remove_stale(const char *dir, int dir_fd, const char *name, pid_t pid);
 
-/* Removes stale names; returns how many. */
+/* Removes stale names; returns how many. It looks at so many names: whoever fills a directory that is open to all must
+   not hold up a program's start and end. What stays is in nobody's way. */
+#define RUNDIR_PRUNED_MAX 300
 int rundir_prune(const char *dir, int dir_fd);
 
 #endif
