@@ -3,9 +3,12 @@
 """A name is there exactly while it is served: not before, not when nobody can be let in, and again when it was removed."""
 
 import os
+import platform
 import resource
+import sys
 import time
 
+from ctl import INSTALL, name_of
 from harness import LIB, MIB, PIPES, Client, Place, Program, by_root, equal, fact, need, run_facts, wait_for
 from victims import connects, obeys, switches
 
@@ -109,6 +112,33 @@ def a_name_that_was_removed_is_bound_again():
                 with Client(path) as other:
                     equal(other.call("mt.mem_used"), 1 << 20)
                 equal(client.call("mt.info")["socket"], path, "who was there stays")
+
+
+def rests(pid):
+    before = switches(pid)
+    time.sleep(0.2)
+    return switches(pid) == before
+
+
+# fcntl(F_NOTIFY) is refused, as where fs.dir-notify-enable is 0.
+UNTOLD = INSTALL + """
+import os, struct
+line = lambda code, yes, no, value: struct.pack("=HBBI", code, yes, no, value)
+install(line(0x20, 0, 0, 0) + line(0x15, 0, 3, 72) + line(0x20, 0, 0, 24) + line(0x15, 0, 1, 1026) +
+        line(6, 0, 0, 0x00050016) + line(6, 0, 0, 0x7fff0000), 0)
+os.execvp("sleep", ["sleep", "1000"])
+"""
+
+
+@fact
+def a_name_that_was_removed_is_bound_again_where_the_kernel_tells_nobody():
+    need(platform.machine() == "x86_64", "the filter has the numbers of x86-64")
+    with Place() as place, Program([sys.executable, "-c", UNTOLD], env=place.environment()) as host:
+        place.wait_socket(host.pid)
+        wait_for(lambda: name_of(host) == "sleep" and connects(place.socket(host.pid)), "the program's own name")
+        wait_for(lambda: rests(host.pid), "our thread's sleep")
+        os.unlink(place.socket(host.pid))
+        obeys(place.wait_socket(host.pid))
 
 
 def remove_directory(place):

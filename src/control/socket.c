@@ -35,6 +35,9 @@
 #define REST_NS (2 * NS_PER_S)
 #define LOOK_NS NS_PER_S
 
+/* Where no change is told the name is looked at so often. */
+#define UNTOLD_NS (5 * NS_PER_S)
+
 enum name_state {
 	NAME_NONE,
 	NAME_BINDING, /* our thread is at it */
@@ -87,11 +90,12 @@ static bool is_bound_now(void)
 }
 
 /* Told is a name that goes, from this directory or to another name in it; once. */
+/* The kernel may be built or set (fs.dir-notify-enable) to tell nobody. */
 static void watch(void)
 {
-	us.watch_ns = CLOCK_NEVER;
-	if (sleep_told_by(us.dir_fd) == 0)
-		kernel_fcntl(us.dir_fd, F_NOTIFY, DN_DELETE);
+	bool told = sleep_told_by(us.dir_fd) == 0 && kernel_fcntl(us.dir_fd, F_NOTIFY, DN_DELETE) == 0;
+
+	us.watch_ns = told ? CLOCK_NEVER : clock_ns() + UNTOLD_NS;
 }
 
 /* The directory stays open as long as the name is bound. */
