@@ -60,7 +60,7 @@ static bool path_of_inode(const struct buf *list, unsigned long inode, char *pat
 	const char *line = list->data, *end, *at;
 	unsigned found = 0;
 
-	for (; (end = strchr(line, '\n')); line = end + 1) {
+	for (; line && (end = strchr(line, '\n')); line = end + 1) {
 		at = path_in(line, end, inode);
 		if (at) {
 			snprintf(path, cap, "%.*s", (int)(end - at), at);
