@@ -163,28 +163,35 @@ START_TEST(nobody_without_a_number_is_let_in_where_we_hold_capabilities)
 }
 END_TEST
 
-/* Enters a namespace in which `map` says who has which number. */
-static void enter_namespace(const char *map)
+/* Enters a namespace in which `map` says who has which number. False where the kernel lets nobody in, as a process
+   with a second thread, which ThreadSanitizer and qemu begin. */
+static bool enter_namespace(const char *map)
 {
 	int turn[2], status;
 	char path[64], byte = 0;
 	pid_t pid, parent = getpid();
+	bool entered;
 
 	ck_assert_int_eq(pipe(turn), 0);
 	pid = fork();
 	if (pid == 0) { /* it has the capabilities that the map takes */
 		int fd;
 
+		close(turn[1]);
 		if (read(turn[0], &byte, 1) != 1)
 			_exit(1);
 		snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)parent);
 		fd = open(path, O_WRONLY);
 		_exit(write(fd, map, strlen(map)) != (ssize_t)strlen(map));
 	}
-	ck_assert_int_eq(unshare(CLONE_NEWUSER), 0);
-	ck_assert_int_eq(write(turn[1], &byte, 1), 1);
+	entered = unshare(CLONE_NEWUSER) == 0;
+	close(turn[0]);
+	if (entered)
+		ck_assert_int_eq(write(turn[1], &byte, 1), 1);
+	close(turn[1]);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(status, entered ? 0 : 1 << 8);
+	return entered;
 }
 
 /* As for a tool that makes a container, or one that enters a user's. */
@@ -194,7 +201,8 @@ START_TEST(root_of_a_namespace_in_which_we_have_no_number_is_not_let_in)
 		return;
 	listen_at("");
 	come_as(OTHER);
-	enter_namespace("0 1000 1\n65534 2000 1\n");
+	if (!enter_namespace("0 1000 1\n65534 2000 1\n"))
+		return;
 	ck_assert_uint_eq(geteuid(), OVERFLOW_UID);
 	ck_assert(!is_let_in());
 }
@@ -206,7 +214,8 @@ START_TEST(root_of_a_namespace_in_which_we_have_a_number_is_let_in)
 		return;
 	listen_at("");
 	come_as(OTHER);
-	enter_namespace("0 1000 1\n65534 0 1\n");
+	if (!enter_namespace("0 1000 1\n65534 0 1\n"))
+		return;
 	ck_assert_uint_eq(geteuid(), OVERFLOW_UID);
 	ck_assert(is_let_in());
 }
