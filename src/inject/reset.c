@@ -18,7 +18,6 @@ static struct job job;
 static bool running, again;
 
 #define NO_HURRY_NS (UINT64_MAX / 2)
-#define GATHER_EVERY 1000
 
 static void begin(void);
 
@@ -58,9 +57,13 @@ void reset_here(void)
 {
 	const struct timespec moment = { .tv_nsec = 50000 };
 
+	bool holds;
+
 	gate_enter();
-	if (budget_used())
+	holds = budget_used() != 0;
+	if (holds)
 		reset_start();
+	transit_gather(true);
 	while (running) {
 		struct slice slice = slice_of(SLICE_NS);
 		bool idle;
@@ -72,6 +75,9 @@ void reset_here(void)
 			kernel_nanosleep(&moment, NULL); /* a thread of the host's has something in hand */
 		gate_enter();
 	}
+	transit_gather(false);
+	if (holds && trim_has_heap())
+		trim_heap();
 	gate_leave();
 }
 
@@ -104,7 +110,7 @@ void reset_adopted(bool usable)
 	running = again = false;
 	give_back_pages();
 	while (usable && chunk_drain(&hand_pool, &c)) {
-		if (!(c.flags & CHUNK_MAPPED) && (++freed % GATHER_EVERY == 0 || hand_pool.chunks == 0))
+		if (!(c.flags & CHUNK_MAPPED) && (++freed % TRANSIT_GATHER_EVERY == 0 || hand_pool.chunks == 0))
 			c.addr = trim_gather(c.addr);
 		if (!transit_out_at_once(&c))
 			transit_release(&c, false);

@@ -50,6 +50,8 @@
 
 static _Atomic uint64_t corruptions;
 static _Atomic unsigned unsettled; /* blocks freed since the last settling call */
+static bool gathering; /* guarded by the gate */
+static unsigned gathered; /* counts up to TRANSIT_GATHER_EVERY; guarded by the gate */
 
 /* Of a size from 1 where it is a mapping. Written field by field: a struct that is put together and then copied made
    the processor wait for its own stores, for each of millions of chunks. */
@@ -83,6 +85,22 @@ static void settle_if_many(void)
 {
 	if (atomic_load_explicit(&unsettled, memory_order_relaxed) >= SETTLE_EVERY)
 		transit_settle();
+}
+
+void transit_gather(bool on)
+{
+	gathering = on;
+	gathered = 0;
+}
+
+/* `left`: how many are in its pool after it. */
+static void free_small(void *at, uint64_t left)
+{
+	gate_block_begin();
+	if (gathering && (++gathered % TRANSIT_GATHER_EVERY == 0 || left == 0))
+		at = trim_gather(at);
+	real.free(at);
+	gate_block_end();
 }
 
 void transit_release(const struct chunk *c, bool outside)
@@ -474,7 +492,7 @@ bool transit_out_small(struct chunk_pool *pool, struct slice *slice, struct chun
 			found = !leaves_at_once(other);
 			if (found)
 				break;
-			heap_free(other->addr);
+			free_small(other->addr, pool->chunks);
 			bytes += other->size;
 		}
 		budget_give_inside(bytes);

@@ -106,6 +106,11 @@ bool transit_out_step(struct transit *t, struct slice *slice, uint64_t *damaged)
 bool transit_drain(struct transit *t, struct chunk_pool *pool, bool for_good, struct slice *slice,
 		   uint64_t *damaged);
 
+/* While a thread frees what another has allocated: one small block in so many, and the last of each pool, gives back with
+   it what is free around it (trim_gather), since no call on this thread settles the other's arena. */
+#define TRANSIT_GATHER_EVERY 1000
+void transit_gather(bool on);
+
 /* Frees a chunk at once, whatever is in it. `outside` the gate it may be any thread. */
 void transit_release(const struct chunk *c, bool outside);
 
