@@ -2,7 +2,10 @@
 /* The inject layer's lock, how a fork passes its owner, and the clock that long loops obey. */
 #include "gate.h"
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/kernel.h"
@@ -15,18 +18,22 @@ enum { BARRIER_PRIVATE = 1 << 3, BARRIER_REGISTER_PRIVATE = 1 << 4 };
 static struct {
 	pthread_mutex_t turn, inside;
 	atomic_uint waiting;
+	_Atomic pid_t owner; /* the last who was inside */
 } gate = { .turn = PTHREAD_MUTEX_INITIALIZER, .inside = PTHREAD_MUTEX_INITIALIZER };
 
 struct gate_passage gate_passage = { .fenced = true };
 _Thread_local bool gate_is_inside;
+static _Thread_local pid_t tid; /* 0: not asked yet */
 static _Thread_local bool has_passed;
 
 /* A step costs something even where it handles few bytes. */
 #define STEP_BYTES 128
 
-/* How long an owner may be in one call before a fork passes it. Most calls end sooner, and an allocator without fork
-   handlers of its own is then never copied in the midst of one. */
-#define PASS_AFTER_NS (2 * NS_PER_MS)
+/* How long an owner may be in one call before a fork passes it: where it sleeps, and where it does not or nobody tells.
+   An allocator without fork handlers of its own must not be copied in the midst of a call, and an owner that only waits
+   for a processor ends it by itself. */
+#define PASS_ASLEEP_NS (2 * NS_PER_MS)
+#define PASS_AWAKE_NS NS_PER_S
 
 static const struct timespec moment = { .tv_nsec = 50000 };
 
@@ -43,6 +50,9 @@ void gate_enter_last(void)
 	pthread_mutex_lock(&gate.inside);
 	pthread_mutex_unlock(&gate.turn);
 	gate_is_inside = true;
+	if (!tid)
+		tid = kernel_tid();
+	atomic_store_explicit(&gate.owner, tid, memory_order_relaxed);
 }
 
 void gate_enter(void)
@@ -102,6 +112,30 @@ static bool is_in_call(unsigned call)
 	return call % 2 != 0;
 }
 
+/* By its state, which follows the name in brackets. */
+static bool owner_sleeps(void)
+{
+	char path[64], stat[512];
+	const char *behind;
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)atomic_load(&gate.owner));
+	fd = kernel_open(path, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	got = kernel_read(fd, stat, sizeof(stat) - 1);
+	kernel_close(fd);
+	stat[got > 0 ? got : 0] = '\0';
+	behind = strrchr(stat, ')');
+	return behind && (behind[2] == 'S' || behind[2] == 'D');
+}
+
+static bool is_to_be_passed(uint64_t in_call_ns)
+{
+	return in_call_ns >= PASS_AWAKE_NS || (in_call_ns >= PASS_ASLEEP_NS && owner_sleeps());
+}
+
 void gate_enter_to_fork(void)
 {
 	unsigned call = 0;
@@ -119,7 +153,7 @@ void gate_enter_to_fork(void)
 		}
 		if (!is_in_call(now) || now != call)
 			since_ns = clock_ns();
-		else if (clock_ns() - since_ns >= PASS_AFTER_NS && pass(call)) {
+		else if (is_to_be_passed(clock_ns() - since_ns) && pass(call)) {
 			has_passed = true;
 			break;
 		}
@@ -150,6 +184,7 @@ void gate_reset(void)
 {
 	if (gate_is_inside)
 		gate_leave();
+	tid = 0;
 	pthread_mutex_init(&gate.turn, NULL);
 	pthread_mutex_init(&gate.inside, NULL);
 	atomic_store(&gate.waiting, 0);
