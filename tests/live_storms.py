@@ -90,7 +90,7 @@ TEST = structure("ID", "run time (s)", "remaining (s)", "allocations", "errors",
 STATUS = structure("held", "pending", "hand_bytes", "hand_chunks", "tests_running", "tests_stopped", r"corruptions *: 0",
                    "refusals", "record_bytes", "clients", r"clients_limit *: 64", "lease_ms_left", r"stopped *: ")
 INFO = structure("pid", "parent", r"program *: host_\w+", "uid", r"version *: [\d.]+", "uptime_s",
-                 r"allocator *: \S+", r"in_path *: [01]", r"wakes *: on demand",
+                 r"allocator *: \S+", r"in_path *: [01]", r"wakes *: on demand", r"held_up *: 0",
                  r"socket *: (?:\S+\.sock)?",  # a name goes before the process does
                  "clients", r"clients_limit *: 64",
                  r"settings *: \{\n(?:\t\t\w+ *: .*\n)+\t\}", "environment *" + listing("never"))
