@@ -124,7 +124,7 @@ START_TEST(process_of_another_user_s_takes_no_more_than_its_turn)
 	o.ours = start_as(0);
 	while (!is_uid(o.slow, 4001) || !is_uid(o.other, 4002))
 		sched_yield();
-	effort_begin(800 * NS_PER_MS);
+	effort_begin(8 * NS_PER_S); /* far more than the rest takes, also under valgrind */
 	ck_assert(proc_each(take_long, &o));
 	effort_end();
 	ck_assert(o.slow_seen && o.other_seen && o.ours_first);
@@ -134,6 +134,6 @@ START_TEST(process_of_another_user_s_takes_no_more_than_its_turn)
 }
 END_TEST
 
-UNIT_SUITE(effort, process_of_another_user_s_takes_no_more_than_its_turn,
+UNIT_SUITE_TAGGED(effort, UNIT_GIVES_UP, process_of_another_user_s_takes_no_more_than_its_turn,
 	   search_without_a_limit_is_never_left, search_of_processes_is_left_and_says_so,
 	   dead_names_stay_where_there_is_no_time_to_prune)
