@@ -1,108 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Leaks: tests that only grow, with the time given by hand and an allocator that gives nothing away. */
-#include "base/clock.h"
-#include "host/real.h"
-#include "inject/content.h"
-#include "inject/test.h"
+/* Leaks: their rate, their limit, and what comes late or is refused. */
+#include "tests/slope.h"
 #include "tests/unit.h"
-
-#define MS(n) ((n) * NS_PER_MS)
-#define KIB UINT64_C(1024)
-#define MIB (KIB * KIB)
-#define GIB (KIB * MIB)
-#define START MS(UINT64_C(5000))
-
-static uint64_t now;
-static bool refusing;
-
-static void *give_nothing(size_t size)
-{
-	static char block[64 << 10];
-
-	(void)size;
-	return refusing ? NULL : block;
-}
-
-static void *shrink_nothing(void *at, size_t size)
-{
-	(void)size;
-	return at;
-}
-
-static void take_nothing(void *at)
-{
-	(void)at;
-}
-
-static size_t measure_nothing(void *at)
-{
-	(void)at;
-	return 16;
-}
-
-static struct heap allocator;
-
-/* Ten seconds of a gigabyte a second are more than the machine has. */
-static void pretend(void)
-{
-	allocator = real;
-	atomic_store(&content_touch, 0);
-	refusing = false;
-	real.malloc = give_nothing;
-	real.realloc = shrink_nothing;
-	real.free = take_nothing;
-	real.malloc_usable_size = measure_nothing;
-}
-
-/* Without giving pages back, which are not there. */
-static void free_held(struct test *t)
-{
-	struct chunk c;
-
-	while (chunk_pop(&t->pool, &c))
-		transit_release(&c, false);
-	real = allocator;
-}
-
-static void start(struct test *t, const struct test_plan *plan)
-{
-	pretend();
-	now = START;
-	*t = (struct test){ 0 };
-	test_init(t, 1, plan, 1, now);
-}
-
-static void tick(struct test *t)
-{
-	struct slice slice = UNIT_MUCH_TIME;
-
-	test_tick(t);
-	ck_assert(test_advance(t, &slice));
-	ck_assert_int_eq(t->phase, TEST_IDLE);
-	if (!t->ending)
-		test_set_next(t, now);
-}
-
-/* Runs what is due at `now`, but not the end. */
-static void run_due(struct test *t)
-{
-	while (!t->ending && t->due_ns <= now)
-		tick(t);
-}
-
-/* Punctually, until that long after the start. Fails where a moment finds the leak off its line. */
-static void run_until(struct test *t, uint64_t ms, double (*line)(const struct test *t, double seconds))
-{
-	while (!t->ending && t->due_ns <= START + MS(ms)) {
-		double wanted;
-
-		now = t->due_ns > now ? t->due_ns : now;
-		run_due(t);
-		wanted = line(t, (double)(now - START) / (double)NS_PER_S);
-		ck_assert_double_gt((double)t->pool.bytes, wanted - (double)t->plan.max_bytes);
-		ck_assert_double_lt((double)t->pool.bytes, wanted + (double)t->plan.max_bytes);
-	}
-}
 
 static double straight(const struct test *t, double seconds)
 {
@@ -118,17 +17,6 @@ static double doubling(const struct test *t, double seconds)
 	return rate - (double)t->plan.rate_bytes + rate * (seconds - (double)over);
 }
 
-static struct test_plan leak(enum shape shape, uint64_t rate, uint64_t size, uint64_t limit, uint64_t time_ms)
-{
-	return (struct test_plan){ .min_bytes = size,
-				   .max_bytes = size,
-				   .total_bytes = limit,
-				   .time_ms = time_ms,
-				   .shape = shape,
-				   .rate_bytes = rate,
-				   .period_ms = 1000 };
-}
-
 START_TEST(rate_is_held_within_one_chunk)
 {
 	static const struct {
@@ -139,13 +27,13 @@ START_TEST(rate_is_held_within_one_chunk)
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct test_plan plan = leak(SHAPE_RATE, cases[i].rate, cases[i].size, UINT64_MAX, TEST_NO_END);
+		struct test_plan plan = slope_plan(SHAPE_RATE, cases[i].rate, cases[i].size, UINT64_MAX, TEST_NO_END);
 		double wanted = (double)(cases[i].seconds * cases[i].rate), late = (double)cases[i].rate / 1000;
 		struct test t;
 
-		start(&t, &plan);
+		slope_start(&t, &plan);
 		ck_assert_uint_ge(t.due_ns, START + NS_PER_MS); /* the slope begins at nothing */
-		run_until(&t, 1000 * cases[i].seconds, straight);
+		slope_run_until(&t, 1000 * cases[i].seconds, straight);
 		/* Chunks that take less than a millisecond come together once a millisecond. */
 		ck_assert_double_ge((double)t.pool.bytes, wanted - (double)cases[i].size - late);
 		ck_assert_double_le((double)t.pool.bytes, wanted + (double)cases[i].size);
@@ -153,153 +41,39 @@ START_TEST(rate_is_held_within_one_chunk)
 		ck_assert_uint_eq(t.stats.errors, 0);
 		ck_assert_uint_eq(t.stats.bytes, t.pool.bytes);
 		ck_assert_uint_eq(t.stats.overflows, 0);
-		free_held(&t);
+		slope_free_held(&t);
 	}
 }
 END_TEST
 
 START_TEST(leak_wakes_once_a_millisecond_at_most)
 {
-	struct test_plan plan = leak(SHAPE_RATE, GIB, 64 * KIB, UINT64_MAX, TEST_NO_END);
+	struct test_plan plan = slope_plan(SHAPE_RATE, GIB, 64 * KIB, UINT64_MAX, TEST_NO_END);
 	unsigned wakes = 0;
 	struct test t;
 
-	for (start(&t, &plan); t.due_ns <= START + MS(100); wakes++) {
-		now = t.due_ns;
-		run_due(&t);
+	for (slope_start(&t, &plan); t.due_ns <= START + MS(100); wakes++) {
+		slope_now = t.due_ns;
+		slope_run_due(&t);
 	}
 	ck_assert_uint_eq(wakes, 100);
-	free_held(&t);
-}
-END_TEST
-
-static struct test_plan ramp(uint64_t size, uint64_t limit, uint64_t ms)
-{
-	struct test_plan plan = leak(SHAPE_RAMP, 0, size, limit, TEST_NO_END);
-
-	plan.ramp_ms = ms;
-	return plan;
-}
-
-static double even(const struct test *t, double seconds)
-{
-	return (double)t->plan.total_bytes * seconds * 1000 / (double)t->plan.ramp_ms;
-}
-
-START_TEST(ramp_is_at_its_limit_at_its_time_and_stays)
-{
-	static const struct {
-		uint64_t size, limit, ms;
-	} cases[] = {
-		{ 64 * KIB, 2 * GIB, 600000 }, { 7, 1000, 10000 },   { 1, 100, 7 },	   { 64 * KIB, 64 * KIB, 60000 },
-		{ 4097, 10 * MIB + 1, 3333 },  { MIB, 10 * MIB, 1 }, { 3, 999983, 86400000 },
-	};
-
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct test_plan plan = ramp(cases[i].size, cases[i].limit, cases[i].ms);
-		uint64_t end = START + MS(cases[i].ms), last = cases[i].limit % cases[i].size;
-		struct test t;
-
-		start(&t, &plan);
-		if (cases[i].ms > 100) /* else several chunks come together once a millisecond */
-			run_until(&t, cases[i].ms - 1, even);
-		while (t.due_ns < end) {
-			now = t.due_ns;
-			run_due(&t);
-		}
-		/* All but the last chunk is there; that one is due at the very end, to the nanosecond. Faster ones come once a
-		   millisecond, several at a time. */
-		if (cases[i].size * cases[i].ms >= 2 * cases[i].limit) {
-			ck_assert_uint_eq(t.pool.bytes, cases[i].limit - (last ? last : cases[i].size));
-			ck_assert_uint_eq(t.paced_ns, end);
-		}
-		ck_assert_uint_lt(t.pool.bytes, cases[i].limit);
-		ck_assert_uint_lt(t.due_ns, end + NS_PER_MS);
-		now = t.due_ns;
-		run_due(&t);
-		ck_assert_uint_eq(t.pool.bytes, cases[i].limit);
-		ck_assert_uint_eq(t.due_ns, CLOCK_NEVER - 1);
-		ck_assert(!t.ending);
-		ck_assert_uint_eq(test_remaining_ms(&t, now), 0);
-		free_held(&t);
-	}
-}
-END_TEST
-
-START_TEST(ramp_aims_at_its_limit_whatever_was_freed_or_refused)
-{
-	struct test_plan plan = ramp(64 * KIB, 100 * MIB, 10000);
-	struct test t;
-	struct chunk c;
-
-	start(&t, &plan);
-	run_until(&t, 5000, even);
-	ck_assert_uint_eq(test_remaining_ms(&t, START + MS(5000)), 5000);
-	for (int i = 0; i < 400; i++) {
-		ck_assert(chunk_pop(&t.pool, &c));
-		transit_release(&c, false);
-	}
-	refusing = true;
-	while (now < START + MS(8000)) {
-		now = t.due_ns;
-		run_due(&t);
-	}
-	ck_assert_uint_gt(t.stats.errors, 20);
-	refusing = false;
-	while (t.due_ns <= START + MS(10001)) {
-		now = t.due_ns;
-		run_due(&t);
-	}
-	ck_assert_uint_eq(t.pool.bytes, 100 * MIB);
-	ck_assert_uint_ge(now, START + MS(10000));
-	free_held(&t);
-}
-END_TEST
-
-/* At the pace of the whole. */
-START_TEST(what_is_freed_from_a_ramp_that_is_over_comes_again)
-{
-	struct test_plan plan = ramp(MIB, 100 * MIB, 10000);
-	struct test t;
-	struct chunk c;
-
-	start(&t, &plan);
-	while (!t.resting) {
-		now = t.due_ns;
-		run_due(&t);
-	}
-	now = START + MS(60000);
-	for (int i = 0; i < 2; i++) {
-		ck_assert(chunk_pop(&t.pool, &c));
-		transit_release(&c, false);
-	}
-	ck_assert(test_wants_more(&t));
-	test_resume(&t, now);
-	ck_assert_uint_eq(t.due_ns, now + MS(100));
-	now = t.due_ns;
-	run_due(&t);
-	ck_assert_uint_eq(t.due_ns, now + MS(100));
-	now = t.due_ns;
-	run_due(&t);
-	ck_assert_uint_eq(t.pool.bytes, 100 * MIB);
-	ck_assert_uint_eq(t.due_ns, CLOCK_NEVER - 1);
-	free_held(&t);
+	slope_free_held(&t);
 }
 END_TEST
 
 START_TEST(step_takes_all_at_once_and_stays)
 {
-	struct test_plan plan = leak(SHAPE_STEP, 1, 64 * KIB, 10 * MIB + 1, TEST_NO_END);
+	struct test_plan plan = slope_plan(SHAPE_STEP, 1, 64 * KIB, 10 * MIB + 1, TEST_NO_END);
 	struct test t;
 
-	start(&t, &plan);
+	slope_start(&t, &plan);
 	ck_assert_uint_eq(t.due_ns, START);
-	run_due(&t);
+	slope_run_due(&t);
 	ck_assert_uint_eq(t.pool.bytes, 10 * MIB + 1);
 	ck_assert_uint_eq(t.stats.calls, 161);
 	ck_assert_uint_eq(t.due_ns, CLOCK_NEVER - 1);
 	ck_assert(!t.ending);
-	free_held(&t);
+	slope_free_held(&t);
 }
 END_TEST
 
@@ -311,41 +85,41 @@ START_TEST(exp_doubles_its_rate_with_every_period)
 	} cases[] = { { MIB, 64 * KIB }, { 100, 1 }, { KIB, 64 * KIB }, { 1, 1000 } };
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct test_plan plan = leak(SHAPE_EXP, cases[i].rate, cases[i].size, UINT64_MAX, TEST_NO_END);
+		struct test_plan plan = slope_plan(SHAPE_EXP, cases[i].rate, cases[i].size, UINT64_MAX, TEST_NO_END);
 		struct test t;
 
-		start(&t, &plan);
+		slope_start(&t, &plan);
 		for (uint64_t s = 1; s <= 10; s++) {
 			double wanted;
 
-			run_until(&t, s * 1000, doubling);
-			now = START + MS(s * 1000);
-			run_due(&t);
+			slope_run_until(&t, s * 1000, doubling);
+			slope_now = START + MS(s * 1000);
+			slope_run_due(&t);
 			wanted = doubling(&t, (double)s);
 			ck_assert_double_gt((double)t.pool.bytes,
 					    wanted * (1 - 1 / 500.) - (double)cases[i].size);
 			ck_assert_double_le((double)t.pool.bytes, wanted + (double)cases[i].size);
 		}
 		ck_assert_uint_gt(t.stats.calls, 0);
-		free_held(&t);
+		slope_free_held(&t);
 	}
 }
 END_TEST
 
 START_TEST(exp_that_has_doubled_for_ever_stays_a_rate)
 {
-	struct test_plan plan = leak(SHAPE_EXP, 1, CHUNK_BYTES_MAX, UINT64_MAX, TEST_NO_END);
+	struct test_plan plan = slope_plan(SHAPE_EXP, 1, CHUNK_BYTES_MAX, UINT64_MAX, TEST_NO_END);
 	struct test t;
 
 	plan.period_ms = 1;
-	start(&t, &plan);
+	slope_start(&t, &plan);
 	ck_assert_uint_gt(t.due_ns, START + MS(40)); /* 2^40 bytes a second at the most: 2^44 take 16 of them */
 	ck_assert_uint_lt(t.due_ns, START + MS(17000));
-	now = t.due_ns;
-	tick(&t);
-	ck_assert_uint_ge(t.due_ns, now + MS(15999));
-	ck_assert_uint_le(t.due_ns, now + MS(16001));
-	free_held(&t);
+	slope_now = t.due_ns;
+	slope_tick(&t);
+	ck_assert_uint_ge(t.due_ns, slope_now + MS(15999));
+	ck_assert_uint_le(t.due_ns, slope_now + MS(16001));
+	slope_free_held(&t);
 }
 END_TEST
 
@@ -356,26 +130,26 @@ START_TEST(limit_is_reached_exactly_and_held_to_the_end)
 	} cases[] = { { 64 * KIB, 1 }, { 100001, 2 }, { 128 * KIB, 2 }, { MIB + 1, 17 } };
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct test_plan plan = leak(SHAPE_RATE, MIB, 64 * KIB, cases[i].limit, 60000);
+		struct test_plan plan = slope_plan(SHAPE_RATE, MIB, 64 * KIB, cases[i].limit, 60000);
 		struct test t;
 
-		start(&t, &plan);
+		slope_start(&t, &plan);
 		while (t.pool.bytes < cases[i].limit) {
 			ck_assert(!t.ending);
-			now = t.due_ns;
-			run_due(&t);
+			slope_now = t.due_ns;
+			slope_run_due(&t);
 		}
 		ck_assert_uint_eq(t.pool.bytes, cases[i].limit);
 		ck_assert_uint_eq(t.stats.calls, cases[i].chunks);
 		ck_assert_uint_eq(t.stats.overflows, 0);
 		ck_assert(t.ending);
 		ck_assert_uint_eq(t.due_ns, START + MS(60000));
-		now = t.due_ns;
-		tick(&t);
+		slope_now = t.due_ns;
+		slope_tick(&t);
 		ck_assert_uint_eq(test_held_bytes(&t), 0);
 		ck_assert_uint_eq(t.stats.bytes, cases[i].limit);
 		ck_assert_uint_eq(budget_used(), 0);
-		free_held(&t);
+		slope_free_held(&t);
 	}
 }
 END_TEST
@@ -385,37 +159,37 @@ START_TEST(leak_from_which_was_freed_goes_on_to_its_limit)
 	static const enum shape shapes[] = { SHAPE_RATE, SHAPE_EXP, SHAPE_STEP };
 
 	for (size_t i = 0; i < COUNT(shapes); i++) {
-		struct test_plan plan = leak(shapes[i], MIB, 64 * KIB, MIB, 60000);
+		struct test_plan plan = slope_plan(shapes[i], MIB, 64 * KIB, MIB, 60000);
 		struct chunk c;
 		struct test t;
 
-		start(&t, &plan);
+		slope_start(&t, &plan);
 		while (t.pool.bytes < MIB) {
-			now = t.due_ns;
-			run_due(&t);
+			slope_now = t.due_ns;
+			slope_run_due(&t);
 		}
 		ck_assert(!test_wants_more(&t));
-		now = START + MS(8000);
+		slope_now = START + MS(8000);
 		for (unsigned n = 0; n < 8; n++) {
 			ck_assert(chunk_pop(&t.pool, &c));
 			transit_release(&c, false);
 		}
 		ck_assert(test_wants_more(&t));
-		test_resume(&t, now);
+		test_resume(&t, slope_now);
 		ck_assert(!test_wants_more(&t));
 		ck_assert(!t.ending);
 		/* A sixteenth of a second for each; eight periods later 256 times faster. */
 		if (shapes[i] == SHAPE_RATE)
-			ck_assert_uint_eq((t.due_ns - now + 1) / 10, NS_PER_S / 16 / 10); /* to rounding */
+			ck_assert_uint_eq((t.due_ns - slope_now + 1) / 10, NS_PER_S / 16 / 10); /* to rounding */
 		else
-			ck_assert_uint_le(t.due_ns, now + NS_PER_MS);
+			ck_assert_uint_le(t.due_ns, slope_now + NS_PER_MS);
 		while (t.pool.bytes < MIB) {
 			ck_assert(!t.ending);
-			now = t.due_ns;
-			run_due(&t);
+			slope_now = t.due_ns;
+			slope_run_due(&t);
 		}
 		if (shapes[i] == SHAPE_RATE)
-			ck_assert_uint_eq((now + 1) / 10, (START + MS(8500)) / 10);
+			ck_assert_uint_eq((slope_now + 1) / 10, (START + MS(8500)) / 10);
 		ck_assert_uint_eq(t.pool.bytes, MIB);
 		ck_assert_uint_eq(t.stats.calls, 24);
 		ck_assert(t.ending);
@@ -424,26 +198,26 @@ START_TEST(leak_from_which_was_freed_goes_on_to_its_limit)
 		ck_assert(chunk_pop(&t.pool, &c));
 		transit_release(&c, false);
 		ck_assert(!test_wants_more(&t));
-		free_held(&t);
+		slope_free_held(&t);
 	}
 }
 END_TEST
 
 START_TEST(time_ends_it_before_its_limit)
 {
-	struct test_plan plan = leak(SHAPE_RATE, MIB, 64 * KIB, UINT64_MAX, 5000);
+	struct test_plan plan = slope_plan(SHAPE_RATE, MIB, 64 * KIB, UINT64_MAX, 5000);
 	struct test t;
 
-	start(&t, &plan);
-	run_until(&t, 60000, straight);
+	slope_start(&t, &plan);
+	slope_run_until(&t, 60000, straight);
 	ck_assert(t.ending);
 	ck_assert_uint_eq(t.due_ns, START + MS(5000));
 	ck_assert_uint_eq(t.pool.bytes, 5 * MIB);
 	ck_assert_uint_eq(test_remaining_ms(&t, START + MS(2000)), 3000);
-	tick(&t);
+	slope_tick(&t);
 	ck_assert_uint_eq(test_held_bytes(&t), 0);
 	ck_assert_uint_eq(budget_used(), 0);
-	real = allocator;
+	slope_forget();
 }
 END_TEST
 
@@ -452,25 +226,25 @@ START_TEST(what_was_refused_is_asked_for_again_after_100_ms)
 	static const uint64_t rates[] = { 1, MIB, GIB };
 
 	for (size_t i = 0; i < COUNT(rates); i++) {
-		struct test_plan plan = leak(SHAPE_RATE, rates[i], 64 * KIB, UINT64_MAX, TEST_NO_END);
+		struct test_plan plan = slope_plan(SHAPE_RATE, rates[i], 64 * KIB, UINT64_MAX, TEST_NO_END);
 		struct test t;
 
-		start(&t, &plan);
-		refusing = true;
+		slope_start(&t, &plan);
+		slope_refusing = true;
 		for (uint64_t tries = 1; tries <= 3; tries++) {
-			now = t.due_ns;
-			tick(&t);
-			ck_assert_uint_eq(t.due_ns, now + MS(100));
+			slope_now = t.due_ns;
+			slope_tick(&t);
+			ck_assert_uint_eq(t.due_ns, slope_now + MS(100));
 			ck_assert_uint_eq(t.stats.errors, tries);
 			ck_assert_str_eq(t.refusal, "65536 bytes asked, the allocator refused");
 		}
-		refusing = false;
-		now = t.due_ns;
-		tick(&t);
+		slope_refusing = false;
+		slope_now = t.due_ns;
+		slope_tick(&t);
 		ck_assert_uint_eq(t.stats.errors, 3);
 		ck_assert_uint_eq(t.stats.calls, 4);
 		ck_assert_uint_eq(t.pool.bytes, 64 * KIB);
-		free_held(&t);
+		slope_free_held(&t);
 	}
 }
 END_TEST
@@ -478,40 +252,40 @@ END_TEST
 /* The budget says the same of a step, which has no interval that could hold it up. */
 START_TEST(step_beyond_the_budget_is_asked_for_ten_times_a_second)
 {
-	struct test_plan plan = leak(SHAPE_STEP, 1, 64 * KIB, MIB, TEST_NO_END);
+	struct test_plan plan = slope_plan(SHAPE_STEP, 1, 64 * KIB, MIB, TEST_NO_END);
 	struct test t;
 
 	atomic_store(&budget_max_bytes, 600 * KIB);
-	start(&t, &plan);
+	slope_start(&t, &plan);
 	for (unsigned tries = 1; tries <= 10; tries++) {
-		now = t.due_ns;
-		run_due(&t);
+		slope_now = t.due_ns;
+		slope_run_due(&t);
 		ck_assert_uint_eq(t.pool.bytes, 576 * KIB);
 		ck_assert_uint_eq(t.stats.errors, tries);
 	}
 	ck_assert_str_eq(t.refusal, "65536 bytes asked, 589824 held, max_bytes is 614400");
 	ck_assert_uint_eq(t.due_ns, START + MS(1000));
 	atomic_store(&budget_max_bytes, 0);
-	now = t.due_ns;
-	run_due(&t);
+	slope_now = t.due_ns;
+	slope_run_due(&t);
 	ck_assert_uint_eq(t.pool.bytes, MIB);
-	free_held(&t);
+	slope_free_held(&t);
 }
 END_TEST
 
 /* What a leak of 1 MiB a second in chunks of 1 KiB catches up when its first look comes so late. */
 static uint64_t caught_up_after(uint64_t ms)
 {
-	struct test_plan plan = leak(SHAPE_RATE, MIB, KIB, UINT64_MAX, TEST_NO_END);
+	struct test_plan plan = slope_plan(SHAPE_RATE, MIB, KIB, UINT64_MAX, TEST_NO_END);
 	struct test t;
 	uint64_t bytes;
 
-	start(&t, &plan);
-	now = START + MS(ms);
-	run_due(&t);
+	slope_start(&t, &plan);
+	slope_now = START + MS(ms);
+	slope_run_due(&t);
 	bytes = t.pool.bytes;
-	ck_assert_uint_gt(t.due_ns, now);
-	free_held(&t);
+	ck_assert_uint_gt(t.due_ns, slope_now);
+	slope_free_held(&t);
 	return bytes;
 }
 
@@ -527,15 +301,15 @@ END_TEST
 
 START_TEST(endless_leak_has_nothing_remaining)
 {
-	struct test_plan plan = leak(SHAPE_RATE, MIB, 64 * KIB, UINT64_MAX, TEST_NO_END);
+	struct test_plan plan = slope_plan(SHAPE_RATE, MIB, 64 * KIB, UINT64_MAX, TEST_NO_END);
 	struct test t;
 
-	start(&t, &plan);
+	slope_start(&t, &plan);
 	ck_assert_uint_eq(test_remaining_ms(&t, START), 0);
 	ck_assert_uint_eq(test_remaining_ms(&t, START + MS(1000000)), 0);
 	ck_assert_uint_eq(test_run_ms(&t, START + MS(1000000)), 1000000);
 	ck_assert(!t.ending);
-	real = allocator;
+	slope_forget();
 }
 END_TEST
 
@@ -545,26 +319,24 @@ START_TEST(chunk_beyond_the_clock_is_never_due)
 	static const enum shape shapes[] = { SHAPE_RATE, SHAPE_EXP };
 
 	for (size_t i = 0; i < COUNT(shapes); i++) {
-		struct test_plan plan = leak(shapes[i], 1, CHUNK_BYTES_MAX, UINT64_MAX, 1000);
+		struct test_plan plan = slope_plan(shapes[i], 1, CHUNK_BYTES_MAX, UINT64_MAX, 1000);
 		struct test t;
 
 		plan.period_ms = UINT64_MAX;
-		start(&t, &plan);
+		slope_start(&t, &plan);
 		ck_assert(t.ending);
 		ck_assert_uint_eq(t.due_ns, START + MS(1000));
-		free_held(&t);
+		slope_free_held(&t);
 		plan.time_ms = TEST_NO_END;
-		start(&t, &plan);
+		slope_start(&t, &plan);
 		ck_assert(!t.ending);
 		ck_assert_uint_eq(t.due_ns, CLOCK_NEVER - 1);
-		free_held(&t);
+		slope_free_held(&t);
 	}
 }
 END_TEST
 
 UNIT_SUITE(leak, rate_is_held_within_one_chunk, leak_wakes_once_a_millisecond_at_most,
-	   ramp_is_at_its_limit_at_its_time_and_stays,
-	   ramp_aims_at_its_limit_whatever_was_freed_or_refused, what_is_freed_from_a_ramp_that_is_over_comes_again,
 	   step_takes_all_at_once_and_stays, exp_doubles_its_rate_with_every_period,
 	   exp_that_has_doubled_for_ever_stays_a_rate, limit_is_reached_exactly_and_held_to_the_end,
 	   leak_from_which_was_freed_goes_on_to_its_limit, time_ends_it_before_its_limit, what_was_refused_is_asked_for_again_after_100_ms,
