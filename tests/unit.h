@@ -21,7 +21,7 @@
 	SUITE(adopt) SUITE(budget) SUITE(bulk_alloc) SUITE(bulk_free) SUITE(chunk) SUITE(content) \
 	SUITE(gate) SUITE(hand) SUITE(job) SUITE(leak) SUITE(lease) SUITE(ramp) SUITE(record) SUITE(sched) SUITE(system) SUITE(test) SUITE(transit) SUITE(check) SUITE(resize) \
 	SUITE(access) SUITE(cmd_cfg) SUITE(cmd_mem) SUITE(cmd_system) SUITE(cmd_test) SUITE(codec) SUITE(codec_request) \
-	SUITE(command) SUITE(fork) SUITE(life) SUITE(name) SUITE(rights) SUITE(rpc) SUITE(server) SUITE(setting) SUITE(size) SUITE(sleep) SUITE(socket) SUITE(stop) SUITE(thread) SUITE(wire_binrpc) SUITE(cmd_leak) \
+	SUITE(command) SUITE(fork) SUITE(life) SUITE(name) SUITE(rights) SUITE(rpc) SUITE(server) SUITE(server_places) SUITE(setting) SUITE(size) SUITE(sleep) SUITE(socket) SUITE(stop) SUITE(thread) SUITE(wire_binrpc) SUITE(cmd_leak) \
 	SUITE(wire_json) SUITE(wire_text) \
 	SUITE(ask) SUITE(effort) SUITE(link) SUITE(regular) SUITE(verify) \
 	SUITE(layers)
