@@ -6,6 +6,7 @@
 #include "inject/bulk.h"
 #include "inject/content.h"
 #include "inject/hand.h"
+#include "inject/release.h"
 #include "inject/sched.h"
 #include "tests/unit.h"
 
@@ -196,7 +197,7 @@ START_TEST(chunks_may_leave_and_come_during_the_walk)
 			ck_assert(job_run(&slice));
 			if (prng_range(&random, 0, 2) == 0 && pool->chunks) {
 				c = unit_take_one(pool, &random);
-				transit_release(&c, false);
+				release_chunk(&c, false);
 			}
 			if (prng_range(&random, 0, 9) == 0)
 				ck_assert_int_eq(hand_alloc(30), 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Leaks: their rate, their limit, and what comes late or is refused. */
+#include "inject/release.h"
 #include "tests/slope.h"
 #include "tests/unit.h"
 
@@ -172,7 +173,7 @@ START_TEST(leak_from_which_was_freed_goes_on_to_its_limit)
 		slope_now = START + MS(8000);
 		for (unsigned n = 0; n < 8; n++) {
 			ck_assert(chunk_pop(&t.pool, &c));
-			transit_release(&c, false);
+			release_chunk(&c, false);
 		}
 		ck_assert(test_wants_more(&t));
 		test_resume(&t, slope_now);
@@ -196,7 +197,7 @@ START_TEST(leak_from_which_was_freed_goes_on_to_its_limit)
 		ck_assert_uint_eq(t.due_ns, START + MS(60000));
 		t.state = TEST_STOPPED;
 		ck_assert(chunk_pop(&t.pool, &c));
-		transit_release(&c, false);
+		release_chunk(&c, false);
 		ck_assert(!test_wants_more(&t));
 		slope_free_held(&t);
 	}

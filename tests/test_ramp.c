@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Ramps: leaks that are at their limit at their time, whatever comes between. */
+#include "inject/release.h"
 #include "tests/slope.h"
 #include "tests/unit.h"
 
@@ -67,7 +68,7 @@ START_TEST(ramp_aims_at_its_limit_whatever_was_freed_or_refused)
 	ck_assert_uint_eq(test_remaining_ms(&t, START + MS(5000)), 5000);
 	for (int i = 0; i < 400; i++) {
 		ck_assert(chunk_pop(&t.pool, &c));
-		transit_release(&c, false);
+		release_chunk(&c, false);
 	}
 	slope_refusing = true;
 	while (slope_now < START + MS(8000)) {
@@ -101,7 +102,7 @@ START_TEST(what_is_freed_from_a_ramp_that_is_over_comes_again)
 	slope_now = START + MS(60000);
 	for (int i = 0; i < 2; i++) {
 		ck_assert(chunk_pop(&t.pool, &c));
-		transit_release(&c, false);
+		release_chunk(&c, false);
 	}
 	ck_assert(test_wants_more(&t));
 	test_resume(&t, slope_now);

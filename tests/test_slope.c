@@ -6,6 +6,7 @@
 
 #include "host/real.h"
 #include "inject/content.h"
+#include "inject/release.h"
 #include "tests/unit.h"
 
 uint64_t slope_now;
@@ -61,7 +62,7 @@ void slope_free_held(struct test *t)
 	struct chunk c;
 
 	while (chunk_pop(&t->pool, &c))
-		transit_release(&c, false);
+		release_chunk(&c, false);
 	slope_forget();
 }
 

@@ -11,6 +11,7 @@
 
 #include "host/real.h"
 #include "inject/content.h"
+#include "inject/release.h"
 #include "inject/system.h"
 #include "tests/unit.h"
 
@@ -413,7 +414,7 @@ START_TEST(posts_beyond_the_slots_wait_for_one)
 	ck_assert_uint_eq(budget_held(), 10 * (COUNT(many) - 2));
 	for (size_t i = 1; i < COUNT(many); i++)
 		if (i != 258)
-			transit_release(&many[i].chunk, false);
+			release_chunk(&many[i].chunk, false);
 }
 END_TEST
 

@@ -8,6 +8,7 @@
 #include "host/post.h"
 #include "host/trim.h"
 #include "inject/hand.h"
+#include "inject/release.h"
 #include "inject/reset.h"
 #include "inject/sched.h"
 #include "inject/unmap.h"
@@ -336,7 +337,7 @@ static bool finish_free(struct job *j, struct slice *slice)
 	if (!unmap_kept(slice))
 		return false;
 	if (j->chunks)
-		transit_finish();
+		release_finish();
 	sched_resume_leaks(); /* only now: one that takes all of its limit at once would never let this end */
 	if (j->urgent)
 		count_taken_back(j);
@@ -435,7 +436,7 @@ static bool resize_step(struct job *j, struct slice *slice)
 		return false;
 	j->chunks++;
 	if (chunk_push(&hand_pool, &j->moving.chunk) < 0)
-		transit_release(&j->moving.chunk, false);
+		release_chunk(&j->moving.chunk, false);
 	return true;
 }
 
@@ -465,7 +466,7 @@ static bool destroy_step(struct job *j, struct slice *slice)
 		return false;
 	if (!unmap_kept(slice))
 		return false;
-	transit_finish();
+	release_finish();
 	return true;
 }
 

@@ -4,6 +4,7 @@
 #include "hand.h"
 
 #include "inject/gate.h"
+#include "inject/release.h"
 #include "inject/transit.h"
 
 struct chunk_pool hand_pool;
@@ -24,7 +25,7 @@ int hand_alloc(size_t size)
 	rc = chunk_push(&hand_pool, &t.chunk);
 	gate_leave();
 	if (rc)
-		transit_release(&t.chunk, true);
+		release_chunk(&t.chunk, true);
 	return rc;
 }
 
@@ -54,5 +55,5 @@ void hand_free(void)
 		while (!transit_out_step(&t, &slice, &damaged))
 			continue;
 	}
-	transit_settle();
+	release_settle();
 }

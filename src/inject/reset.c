@@ -11,6 +11,7 @@
 #include "inject/content.h"
 #include "inject/gate.h"
 #include "inject/hand.h"
+#include "inject/release.h"
 #include "inject/sched.h"
 #include "inject/unmap.h"
 
@@ -63,7 +64,7 @@ void reset_here(void)
 	holds = budget_used() != 0;
 	if (holds)
 		reset_start();
-	transit_gather(true);
+	release_gather(true);
 	while (running) {
 		struct slice slice = slice_of(SLICE_NS);
 		bool idle;
@@ -75,7 +76,7 @@ void reset_here(void)
 			kernel_nanosleep(&moment, NULL); /* a thread of the host's has something in hand */
 		gate_enter();
 	}
-	transit_gather(false);
+	release_gather(false);
 	if (holds && trim_has_heap())
 		trim_heap();
 	gate_leave();
@@ -91,7 +92,7 @@ static void give_back_pages(void)
 	while (chunk_prev(&hand_pool, &at, &c)) {
 		if (c.flags & CHUNK_MAPPED) {
 			chunk_take(&hand_pool, &at);
-			transit_release(&c, false);
+			release_chunk(&c, false);
 		} else {
 			content_purge(c.addr, 0, c.size);
 			chunk_mark(&at, c.flags & ~CHUNK_PATTERN);
@@ -102,21 +103,21 @@ static void give_back_pages(void)
 
 void reset_adopted(bool usable)
 {
-	bool any = hand_pool.chunks != 0;
-	unsigned freed = 0;
-	struct chunk c;
+	struct slice slice = slice_of(NO_HURRY_NS);
+	struct transit moving = { 0 };
+	uint64_t damaged = 0;
 
 	gate_enter();
 	running = again = false;
 	give_back_pages();
-	while (usable && chunk_drain(&hand_pool, &c)) {
-		if (!(c.flags & CHUNK_MAPPED) && (++freed % TRANSIT_GATHER_EVERY == 0 || hand_pool.chunks == 0))
-			c.addr = trim_gather(c.addr);
-		if (!transit_out_at_once(&c))
-			transit_release(&c, false);
+	if (usable && hand_pool.chunks) {
+		release_gather(true);
+		while (!transit_drain(&moving, &hand_pool, true, &slice, &damaged))
+			continue;
+		release_gather(false);
+		if (trim_has_heap())
+			trim_heap();
 	}
-	if (usable && any && trim_has_heap())
-		trim_heap();
 	gate_leave();
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "inject/release.h"
 #include "inject/store.h"
 
 #define FIRST_CAPACITY ((size_t)512)
@@ -254,7 +255,7 @@ static void finish_tick(struct test *t)
 		t->waiter->waiting_for--;
 		slab_put(&tests, t);
 	} else if (t->state == TEST_RUNNING && t->ending) {
-		transit_finish();
+		release_finish();
 		t->state = TEST_ENDED;
 		t->over_ns = t->end_ns;
 	} else if (t->state == TEST_RUNNING) {

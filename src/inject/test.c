@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "inject/release.h"
 
 #define CATCH_UP_NS (100 * NS_PER_MS)
 #define LEAK_WAKE_NS NS_PER_MS
@@ -198,7 +199,7 @@ static void put_back(struct test *t, const struct chunk *c)
 	if (chunk_push(&t->pool, c) == 0)
 		return;
 	note_refusal(t, c->size, "no memory for their record");
-	transit_release(c, false);
+	release_chunk(c, false);
 }
 
 /* One of its chunks gets a new random size, within the total. */
@@ -238,7 +239,7 @@ static void keep_resized(struct test *t, uint64_t failed)
 	if (chunk_push(&t->pool, &t->moving.chunk) == 0)
 		return;
 	note_refusal(t, size, "no memory for their record");
-	transit_release(&t->moving.chunk, false);
+	release_chunk(&t->moving.chunk, false);
 }
 
 /* False while no thread of the host's has allocated. Nobody waits for that who is to stop. */

@@ -14,6 +14,7 @@
 #include "inject/content.h"
 #include "inject/heap.h"
 #include "inject/record.h"
+#include "inject/release.h"
 #include "inject/unmap.h"
 
 /* What is handled between two looks at the slice: tens of microseconds. */
@@ -32,26 +33,12 @@
 /* Below this the call costs more than the pages are worth. */
 #define PURGE_FOR_GOOD_FROM_BYTES ((size_t)16 << 10)
 
-/* glibc keeps small blocks apart until a large request comes by, and gives pages back to the system
-   only after that. One such request, to an allocator that works otherwise, is harmless. */
-#define SETTLE_BYTES ((size_t)96 << 10)
-
-/* What a settling call does grows with the small blocks freed since the last one: 27 ns each. So many
-   make it tens of microseconds. */
-#define SETTLE_EVERY 1024
-
-/* The first time frees what was in the way of the second. */
-#define RENEW_TRIES 4
-
 /* A host that allocates all the time serves a post within this; one that does not is looked at after an
    eighth of the time that it has let us wait, and once in a while at least. */
 #define LOOK_SOON_NS (50 * NS_PER_US)
 #define LOOK_LATE_NS (50 * NS_PER_MS)
 
 static _Atomic uint64_t corruptions;
-static _Atomic unsigned unsettled; /* blocks freed since the last settling call */
-static bool gathering; /* guarded by the gate */
-static unsigned gathered; /* counts up to TRANSIT_GATHER_EVERY; guarded by the gate */
 
 /* Of a size from 1 where it is a mapping. Written field by field: a struct that is put together and then copied made
    the processor wait for its own stores, for each of millions of chunks. */
@@ -72,49 +59,6 @@ static bool allocate(struct chunk *c, size_t size, enum kind kind)
 	c->flags = CHUNK_MAPPED;
 	c->addr = at == MAP_FAILED ? NULL : at;
 	return c->addr != NULL;
-}
-
-/* Two threads may lose a count: it is no exact number. */
-static void note_freed(unsigned blocks)
-{
-	atomic_store_explicit(&unsettled, atomic_load_explicit(&unsettled, memory_order_relaxed) + blocks,
-			      memory_order_relaxed);
-}
-
-static void settle_if_many(void)
-{
-	if (atomic_load_explicit(&unsettled, memory_order_relaxed) >= SETTLE_EVERY)
-		transit_settle();
-}
-
-void transit_gather(bool on)
-{
-	gathering = on;
-	gathered = 0;
-}
-
-/* `left`: how many are in its pool after it. */
-static void free_small(void *at, uint64_t left)
-{
-	gate_block_begin();
-	if (gathering && (++gathered % TRANSIT_GATHER_EVERY == 0 || left == 0))
-		at = trim_gather(at);
-	real.free(at);
-	gate_block_end();
-}
-
-void transit_release(const struct chunk *c, bool outside)
-{
-	if (c->flags & CHUNK_MAPPED) {
-		if (!unmap_or_keep(c->addr, c->size, outside))
-			return;
-	} else {
-		gate_block_begin();
-		trim_free(c->addr, c->size);
-		gate_block_end();
-		note_freed(1);
-	}
-	(outside ? budget_give : budget_give_inside)(c->size);
 }
 
 /* It is allocated and may be filled. */
@@ -390,9 +334,9 @@ bool transit_out_step(struct transit *t, struct slice *slice, uint64_t *damaged)
 			return false;
 	}
 	t->stage = TRANSIT_IDLE; /* first: a child must not adopt what is being freed */
-	transit_release(&t->chunk, t->outside);
+	release_chunk(&t->chunk, t->outside);
 	if (t->for_good && t->chunk.size <= TRANSIT_SMALL_BYTES)
-		settle_if_many();
+		release_settle_if_many();
 	return true;
 }
 
@@ -472,8 +416,8 @@ bool transit_out_at_once(const struct chunk *c)
 {
 	if (!leaves_at_once(c))
 		return false;
-	transit_release(c, false);
-	settle_if_many();
+	release_chunk(c, false);
+	release_settle_if_many();
 	return true;
 }
 
@@ -492,12 +436,12 @@ bool transit_out_small(struct chunk_pool *pool, struct slice *slice, struct chun
 			found = !leaves_at_once(other);
 			if (found)
 				break;
-			free_small(other->addr, pool->chunks);
+			release_small(other->addr, pool->chunks);
 			bytes += other->size;
 		}
 		budget_give_inside(bytes);
-		note_freed(done);
-		settle_if_many();
+		release_note(done);
+		release_settle_if_many();
 		if (found)
 			return true;
 	} while (pool->chunks && !slice_over(slice, done * SMALL_WORK));
@@ -522,32 +466,6 @@ bool transit_drain(struct transit *t, struct chunk_pool *pool, bool for_good, st
 			return false;
 		if (slice_over(slice, 0) && pool->chunks)
 			return false;
-	}
-}
-
-void transit_settle(void)
-{
-	if (atomic_exchange_explicit(&unsettled, 0, memory_order_relaxed) == 0)
-		return; /* where only mappings were, our thread takes no arena */
-	heap_free(heap_malloc(SETTLE_BYTES));
-}
-
-static bool renew(void)
-{
-	bool renewed;
-
-	gate_block_begin();
-	renewed = trim_renew();
-	gate_block_end();
-	return renewed;
-}
-
-void transit_finish(void)
-{
-	transit_settle();
-	for (int i = 0; i < RENEW_TRIES && budget_used() == 0 && renew(); i++) {
-		note_freed(1);
-		transit_settle();
 	}
 }
 

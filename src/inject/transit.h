@@ -106,27 +106,12 @@ bool transit_out_step(struct transit *t, struct slice *slice, uint64_t *damaged)
 bool transit_drain(struct transit *t, struct chunk_pool *pool, bool for_good, struct slice *slice,
 		   uint64_t *damaged);
 
-/* While a thread frees what another has allocated: one small block in so many, and the last of each pool, gives back with
-   it what is free around it (trim_gather), since no call on this thread settles the other's arena. */
-#define TRANSIT_GATHER_EVERY 1000
-void transit_gather(bool on);
-
-/* Frees a chunk at once, whatever is in it. `outside` the gate it may be any thread. */
-void transit_release(const struct chunk *c, bool outside);
-
 /* Frees a small chunk without a pattern at once, for good. False where there is more to do: see transit_out. */
 bool transit_out_at_once(const struct chunk *c);
 
 /* The same with the chunks that chunk_drain would take, as long as they are small and the slice lasts. True when the one
    after them has more to do: it has left the pool too, and is in `other`. */
 bool transit_out_small(struct chunk_pool *pool, struct slice *slice, struct chunk *other);
-
-/* After chunks were released for good: lets the allocator give back what it can by itself. Nothing where only mappings
-   were. */
-void transit_settle(void);
-
-/* The same on our thread, at the end of what takes all of something back. */
-void transit_finish(void);
 
 /* After fork, in the child: what was on its way goes to `pool`. The caller sets the budget anew. */
 void transit_adopt(struct transit *t, struct chunk_pool *pool);
