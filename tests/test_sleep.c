@@ -109,6 +109,14 @@ static void wait_asleep(void)
 	}
 }
 
+/* The thread that waits for such events at its socket sleeps. */
+static void fall_asleep(short wanted)
+{
+	events = wanted;
+	ck_assert_int_eq(thread_start(wait_for_socket), 0);
+	wait_asleep();
+}
+
 START_TEST(rest_ends_at_its_time_and_when_it_is_woken)
 {
 	begin();
@@ -152,9 +160,7 @@ END_TEST
 START_TEST(sleep_ends_for_what_comes)
 {
 	begin();
-	events = POLLIN;
-	ck_assert_int_eq(thread_start(wait_for_socket), 0);
-	wait_asleep();
+	fall_asleep(POLLIN);
 	ck_assert_int_eq(write(ends[1], "x", 1), 1);
 	end();
 	ck_assert_int_eq(sleeper.polled[0].revents, POLLIN);
@@ -164,9 +170,7 @@ END_TEST
 START_TEST(sleep_ends_when_the_other_side_hangs_up)
 {
 	begin();
-	events = 0;
-	ck_assert_int_eq(thread_start(wait_for_socket), 0);
-	wait_asleep();
+	fall_asleep(0);
 	ck_assert_int_eq(shutdown(ends[1], SHUT_RDWR), 0);
 	end();
 	ck_assert(sleeper.polled[0].revents & POLLHUP);
@@ -256,9 +260,7 @@ END_TEST
 START_TEST(sleep_ends_for_what_comes_though_the_queue_has_become_full)
 {
 	begin();
-	events = POLLIN;
-	ck_assert_int_eq(thread_start(wait_for_socket), 0);
-	wait_asleep();
+	fall_asleep(POLLIN);
 	limit_signals(0);
 	ck_assert_int_eq(write(ends[1], "x", 1), 1);
 	end();
@@ -270,10 +272,8 @@ END_TEST
 START_TEST(it_looks_no_more_once_the_queue_has_room)
 {
 	begin();
-	events = POLLIN;
 	limit_signals(0);
-	ck_assert_int_eq(thread_start(wait_for_socket), 0);
-	wait_asleep();
+	fall_asleep(POLLIN);
 	limit_signals(100);
 	while (atomic_load(&sleeper.looks))
 		sched_yield();
@@ -381,9 +381,7 @@ START_TEST(sleeper_takes_signals_while_there_is_room)
 {
 	begin();
 	ck_assert(sleep_takes_signals(&sleeper)); /* nobody yet */
-	events = POLLIN;
-	ck_assert_int_eq(thread_start(wait_for_socket), 0);
-	wait_asleep();
+	fall_asleep(POLLIN);
 	ck_assert(sleep_takes_signals(&sleeper));
 	limit_signals(0);
 	errno = 77;
@@ -398,10 +396,8 @@ END_TEST
 START_TEST(where_the_queue_is_full_it_looks_again_and_again)
 {
 	begin();
-	events = POLLIN;
 	limit_signals(0);
-	ck_assert_int_eq(thread_start(wait_for_socket), 0);
-	wait_asleep();
+	fall_asleep(POLLIN);
 	while (atomic_load(&sleeps) < 3)
 		sched_yield();
 	ck_assert(atomic_load(&sleeper.looks));
@@ -414,10 +410,8 @@ END_TEST
 START_TEST(signals_of_the_process_do_not_end_a_sleep)
 {
 	begin();
-	events = POLLIN;
 	signal(SIGUSR1, SIG_IGN);
-	ck_assert_int_eq(thread_start(wait_for_socket), 0);
-	wait_asleep();
+	fall_asleep(POLLIN);
 	for (int i = 0; i < 1000; i++)
 		kill(getpid(), SIGUSR1);
 	ck_assert_uint_eq(atomic_load(&sleeps), 1);
