@@ -8,36 +8,21 @@ import os
 import subprocess
 import tempfile
 
-from harness import BUILD, MIB, Client, Place, Program, equal, fact, need, run_facts, wait_for
+from harness import BUILD, MIB, Client, MemoryGroup, Place, Program, equal, fact, need, run_facts, wait_for
 
 VERSION_1, VERSION_2 = "/sys/fs/cgroup/memory", "/sys/fs/cgroup"
 LIMIT = 128 * MIB
 
 
-class Group:
-    """A memory control group with a limit. Where none can be made the test is left out."""
+class Group(MemoryGroup):
+    """One with a limit, of the version that is here."""
 
     def __init__(self):
         first = os.path.exists(f"{VERSION_1}/memory.limit_in_bytes")
         self.limit, self.usage = ("memory.limit_in_bytes", "memory.usage_in_bytes") if first else \
             ("memory.max", "memory.current")
         self.name = f"mtpreload-test-{os.getpid()}"
-        self.path = os.path.join(VERSION_1 if first else VERSION_2, self.name)
-
-    def __enter__(self):
-        try:
-            os.mkdir(self.path)
-            self.write(self.limit, LIMIT)
-        except OSError as error:
-            need(False, f"no memory control group can be made here: {error}")
-        return self
-
-    def __exit__(self, *_):
-        os.rmdir(self.path)
-
-    def write(self, name, value):
-        with open(os.path.join(self.path, name), "w") as file:
-            file.write(str(value))
+        super().__init__(os.path.join(VERSION_1 if first else VERSION_2, self.name), {self.limit: LIMIT})
 
     def used(self):
         with open(os.path.join(self.path, self.usage)) as file:

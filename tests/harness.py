@@ -266,6 +266,29 @@ def send_signal(pid, number):
         return False
 
 
+class MemoryGroup:
+    """A memory control group with these values in its files. Where none can be made the test is left out."""
+
+    def __init__(self, path, values):
+        self.path, self.values = path, values
+
+    def __enter__(self):
+        try:
+            os.mkdir(self.path)
+            for name, value in self.values.items():
+                self.write(name, value)
+        except OSError as error:
+            need(False, f"no memory control group can be made here: {error}")
+        return self
+
+    def __exit__(self, *_):
+        os.rmdir(self.path)
+
+    def write(self, name, value):
+        with open(os.path.join(self.path, name), "w") as file:
+            file.write(str(value))
+
+
 class Traffic:
     """Asks a server all the while, from a thread. `connect` gives a function that asks once and
     returns what was wrong, or None."""

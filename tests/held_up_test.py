@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import threading
 
-from harness import MIB, PIPES, Client, Place, Program, by_root, equal, need, run_facts, wait_for
+from harness import MIB, PIPES, Client, MemoryGroup, Place, Program, by_root, equal, need, run_facts, wait_for
 
 CLONE_NEWNS = 0x20000
 WATCHDOG_S = 60  # so long a host that hangs keeps the test from undoing what holds it up
@@ -176,26 +176,16 @@ VERSION_1 = "/sys/fs/cgroup/memory"
 LIMIT = 64 * MIB
 
 
-class Group:
-    """A memory control group of version 1 whose members wait at its limit."""
+class Group(MemoryGroup):
+    """One of version 1 whose members wait at its limit."""
+
+    def __init__(self):
+        super().__init__(os.path.join(VERSION_1, f"mtpreload-held-up-{os.getpid()}"),
+                         {"memory.limit_in_bytes": LIMIT, "memory.oom_control": 1})
 
     def __enter__(self):
-        self.path = os.path.join(VERSION_1, f"mtpreload-held-up-{os.getpid()}")
         need(os.path.exists(f"{VERSION_1}/memory.oom_control"), "there are no memory control groups of version 1")
-        try:
-            os.mkdir(self.path)
-            self.write("memory.limit_in_bytes", LIMIT)
-            self.write("memory.oom_control", 1)
-        except OSError as error:
-            need(False, f"no memory control group can be made here: {error}")
-        return self
-
-    def __exit__(self, *_):
-        os.rmdir(self.path)
-
-    def write(self, name, value):
-        with open(os.path.join(self.path, name), "w") as file:
-            file.write(str(value))
+        return super().__enter__()
 
     def take(self, pid):
         self.write("cgroup.procs", pid)
