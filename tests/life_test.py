@@ -251,17 +251,22 @@ sys.stdin.readline()
 """
 
 
+def tell_without_room(host, early, place):
+    """Gives the host its line once our thread, if it has one, sleeps and the limit is there."""
+    if place:
+        obeys(place.wait_socket(host.pid))
+        wait_for(lambda: sleeps(host.pid), "its sleep")
+    if not early:
+        takes_room(host.pid)
+    host.tell()
+
+
 def unshares(early, env, place=None):
     """What the host says of each call. The limit comes before our thread or once that sleeps."""
     said = []
     with Program(["/usr/bin/python3", "-c", UNSHARE], env=env, preexec_fn=without_room if early else None, **PIPES) as host:
         for call in range(4):
-            if place:
-                obeys(place.wait_socket(host.pid))
-                wait_for(lambda: sleeps(host.pid), "its sleep")
-            if not early:
-                takes_room(host.pid)
-            host.tell()
+            tell_without_room(host, early, place)
             said.append(host.hear())
         host.tell()
         equal(host.finish(), ("", 0))
@@ -315,12 +320,7 @@ IDS = ("Uid", "Gid", "Groups", "CapPrm", "CapEff")
 def has_given_up(way, early, env, place=None):
     """The rights of each thread, ours apart, once the main one has given its own up."""
     with Program([victim("gives_up"), way], env=env, preexec_fn=without_room if early else None, **PIPES) as host:
-        if place:
-            obeys(place.wait_socket(host.pid))
-            wait_for(lambda: sleeps(host.pid), "its sleep")
-        if not early:
-            takes_room(host.pid)
-        host.tell()
+        tell_without_room(host, early, place)
         equal(host.hear(), "given up\n", way)
         threads = [lines(host.pid, task, *IDS) for task in ours(host.pid)]
         equal(len(threads), 1 if place else 0, way)
