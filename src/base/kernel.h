@@ -102,11 +102,6 @@ static inline uid_t kernel_euid(void)
 	return (uid_t)kernel_syscall(SYS_geteuid);
 }
 
-static inline gid_t kernel_egid(void)
-{
-	return (gid_t)kernel_syscall(SYS_getegid);
-}
-
 static inline int kernel_getresuid(uid_t *uid, uid_t *effective, uid_t *saved)
 {
 	return (int)kernel_syscall(SYS_getresuid, uid, effective, saved);
@@ -354,11 +349,6 @@ static inline int kernel_accept4(int fd, void *address, socklen_t *bytes, int fl
 static inline int kernel_getsockopt(int fd, int level, int option, void *out, socklen_t *bytes)
 {
 	return (int)kernel_syscall(SYS_getsockopt, fd, level, option, out, bytes);
-}
-
-static inline int kernel_setsockopt(int fd, int level, int option, const void *value, socklen_t bytes)
-{
-	return (int)kernel_syscall(SYS_setsockopt, fd, level, option, value, bytes);
 }
 
 static inline int kernel_getsockname(int fd, void *address, socklen_t *bytes)
