@@ -8,7 +8,7 @@ import subprocess
 
 from harness import (BUILD, MIB, PATIENCE_S, PIPES, TOP, Client, Place, Program, by_root, equal, fact, is_root, mtctl,
                      run_facts, victim, wait_for, without_library)
-from victims import obeys, wait_name
+from victims import obeys
 
 # Each with its words and what it is told before it ends.
 BY_THEMSELVES = [("early",), ("late",), ("limit", "as", "100000"), ("limit", "data", "100000"),
@@ -33,7 +33,7 @@ def each_told(told):
 FORKS = [("fork", "5"), ("held_mutex", "5"), ("late_locks", "5")]
 FAMILIES = {"none": 0, "stubs": 0, "four": 5, "some": 0, "all": 0}  # functions that still lead past the host's free
 ODD_BYTES = 54321  # which those with an allocator of their own count
-OF_THEIR_OWN = ["api", "chroot", "mlock", "rights"] + ["family_" + name for name in FAMILIES]
+OF_THEIR_OWN = ["api", "mlock", "rights"] + ["family_" + name for name in FAMILIES]
 LEFT_OUT = os.environ.get("MT_LEFT_OUT", "").split()  # for reasons that stand in the Makefile
 
 
@@ -129,18 +129,6 @@ def capabilities_of_a_single_thread_are_what_they_would_be():
         obeys(place.wait_socket(host.pid))
         out, code = host.finish()
         equal((code, "".join(said) + out), plain[:2])
-
-
-@by_root
-def a_host_in_an_empty_root_obeys_by_an_abstract_name():
-    with Place() as place:
-        root = os.path.join(place.path, "root")
-        os.mkdir(root)
-        with victim_with(place, "chroot", root) as host:
-            equal(host.hear(), "in an empty root\n")
-            obeys(wait_name(place, host.pid))
-            equal(host.finish(), ("", 0))
-        equal(place.names(), [])
 
 
 @fact

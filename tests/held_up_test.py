@@ -205,8 +205,9 @@ class Group(MemoryGroup):
         return Hold(lambda: self.take(pid), lambda: self.write("memory.limit_in_bytes", 16 * LIMIT))
 
 
-def leaks_into_a_full_group(**leak):
-    with Place() as place, Group() as group, host_with(place, min_available_percent=0) as host, \
+def leaks_into_a_full_group(check_content=0, **leak):
+    with Place() as place, Group() as group, \
+            host_with(place, min_available_percent=0, check_content=check_content) as host, \
             Client(place.wait_socket(host.pid)) as client:
         # Pages that both write to are charged before: a copy of one in a child gives room when the child ends.
         client.call("mt.mem_alloc", "4k")
@@ -229,7 +230,7 @@ def a_host_goes_on_while_pages_of_a_leak_wait_for_its_control_group():
 
 @by_root
 def a_host_goes_on_while_a_pattern_waits_for_its_control_group():
-    leaks_into_a_full_group(kind="shmem", size="300k")
+    leaks_into_a_full_group(check_content=1, kind="shmem", size="300k")
 
 
 run_facts()
