@@ -286,9 +286,12 @@ static void begin_anew(void)
 		resume_thread();
 }
 
-/* The call has changed all threads, but for those that the C library could not signal. */
+/* The call has changed all threads, but for those that the C library could not signal. One that has changed nothing,
+   as most do, is not worth the questions about ours. */
 static void follow_all(void)
 {
+	if (rights_are_noted())
+		return;
 	if (rights_are_those_of(life_tid()))
 		rights_note();
 	else if (may_begin())
