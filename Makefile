@@ -145,9 +145,11 @@ $(B)/bench/%: bench/%.c src/base/kernel.c $(B)/flags
 # Each call is made, though the result is not used.
 $(B)/bench/heap $(B)/bench/loops $(B)/bench/trimmed: ALL_CFLAGS += -fno-builtin
 
-BENCH_LIBS := $(B)/bench/floor.so $(B)/bench/floor_thread.so $(B)/bench/stamp.so
-$(B)/bench/floor_thread.so: ALL_CFLAGS += -DIDLE_THREAD
-$(B)/bench/floor.so $(B)/bench/floor_thread.so: bench/floor.c
+BENCH_FLOORS := $(B)/bench/floor.so $(B)/bench/floor_thread.so $(B)/bench/floor_child.so
+BENCH_LIBS := $(BENCH_FLOORS) $(B)/bench/stamp.so
+$(B)/bench/floor_thread.so $(B)/bench/floor_child.so: ALL_CFLAGS += -DIDLE_THREAD
+$(B)/bench/floor_child.so: ALL_CFLAGS += -DCHILD_THREAD
+$(BENCH_FLOORS): bench/floor.c
 $(B)/bench/stamp.so: bench/stamp.c
 $(BENCH_LIBS): $(B)/flags
 	@mkdir -p $(@D)

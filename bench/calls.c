@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* calls: a host that sends itself signals, sets its user and forks. It waits for a line, so that whoever starts
+/* calls: a host that sends itself signals, sets its user, changes it and forks. It waits for a line, so that whoever starts
    it can let a preloaded library settle or connect a client. Prints nanoseconds a call: the median over
    many short samples, the kinds by turns. The clock that passes counts, since other threads may be waited for. */
 #include <signal.h>
@@ -37,6 +37,16 @@ static void set_user(size_t count)
 			exit(1);
 }
 
+/* As a server does that acts for its users. Who is not root stays the same. */
+static void change_user(size_t count)
+{
+	uid_t uid = geteuid(), other = uid ? uid : 1;
+
+	for (size_t i = 0; i < count; i++)
+		if (seteuid(i % 2 ? uid : other))
+			exit(1);
+}
+
 static void fork_and_wait(size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -58,6 +68,7 @@ static struct work {
 } works[] = {
 	{ .name = "signal", .run = send_signals, .count = 2000 },
 	{ .name = "setuid", .run = set_user, .count = 100 },
+	{ .name = "seteuid", .run = change_user, .count = 100 },
 	{ .name = "fork", .run = fork_and_wait, .count = 10 },
 };
 #define WORKS (sizeof(works) / sizeof(*works))

@@ -9,7 +9,9 @@ from common import (BENCH, FLOOR_THREAD, HEAPTRACK, OURS, against, environment, 
                     spread, subjects, table)
 from harness import PIPES, Client, Place, Program
 
-WORK = {"signal": "a signal to itself", "setuid": "setuid", "fork": "fork, exit, wait"}
+WORK = {"signal": "a signal to itself", "setuid": "setuid", "seteuid": "seteuid, another user and back",
+        "fork": "fork, exit, wait"}
+FLOOR_CHILD = "the same, and one in each forked child"
 CLIENT = f"{OURS}, a client connected"
 SETTLE_S = 0.3  # our thread rests 50 ms after the start
 
@@ -30,8 +32,12 @@ def measure(place, name, added):
 
 def run():
     with Place() as place:
-        added = subjects(place)
-        added.pop(HEAPTRACK, None)  # its forked children may wait for ever in exit
+        added = {}
+        for name, one in subjects(place).items():
+            if name != HEAPTRACK:  # its forked children may wait for ever in exit
+                added[name] = one
+            if name == FLOOR_THREAD:
+                added[FLOOR_CHILD] = {"LD_PRELOAD": os.path.join(BENCH, "floor_child.so")}
         added[CLIENT] = added[OURS]
         samples = {name: [] for name in added}
         for name in rounds(added):

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The floor: an empty pass-through wrapper, each function one jump through a pointer that RTLD_NEXT gave. What
    we cost is told beside it. With IDLE_THREAD it also has a thread that sleeps for ever, since a second thread
-   alone makes glibc's allocator leave its path for single-threaded programs. */
+   alone makes glibc's allocator leave its path for single-threaded programs. With CHILD_THREAD each forked child
+   has one, too, as each child of ours is to answer. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
@@ -92,6 +94,12 @@ __attribute__((constructor)) static void start(void)
 	if (pthread_create(&thread, NULL, sleep_for_ever, NULL) == 0)
 		pthread_detach(thread);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+#ifdef CHILD_THREAD
+	static bool follows; /* a child has the handler already */
+
+	if (!follows)
+		follows = pthread_atfork(NULL, NULL, start) == 0;
+#endif
 }
 
 #endif
