@@ -209,7 +209,7 @@ CROSS_LIBC := /usr/aarch64-linux-gnu/lib
 CROSS_LINK := -Wl,--dynamic-linker=$(CROSS_LIBC)/ld-linux-aarch64.so.1 -Wl,-rpath,$(CROSS_LIBC)
 # The victims that are left out, of tests/host_*.c.
 # A forked child that starts a thread aborts qemu-user 7.2, in any program. (Others fork with fork=off.)
-CROSS_LEFT_OUT := adopt alone asan daemon points
+CROSS_LEFT_OUT := adopt alone asan daemon handler_forks points
 # A leader that ends before its threads stays a zombie. (So churn main, end thread and end strict are left out, too.)
 CROSS_LEFT_OUT += last
 # It starts programs of this machine, whose loader complains of the library.

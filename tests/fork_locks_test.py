@@ -44,6 +44,14 @@ def a_child_that_gives_back_what_it_adopts_waits_for_its_allocator():
     forks_while_allocating("late_locks", fork="off")
 
 
+@fact
+def a_host_forks_in_a_signal_handler_while_it_injects():
+    with Place() as place, Program([victim("handler_forks"), str(COUNT)], place.environment(), **PIPES) as host:
+        place.wait_socket(host.pid)
+        host.tell()
+        equal(host.finish(), (f"{COUNT} forks\n", 0))
+
+
 def gives_back(place, host):
     """Holds 200 MiB of each kind, small blocks and all, forks, and looks at what the child has left of it."""
     with Client(place.wait_socket(host.pid)) as client:

@@ -17,7 +17,8 @@ FORKS_AT_LOAD = os.path.join(BUILD, "tests", "plugin_forks.so")
 
 
 # Those that end by themselves, and those that wait for what they are told. What a victim does besides has a fact of its own.
-BY_THEMSELVES = [("alone",), ("early",), ("late",), ("fork", "50"), ("last", "fork"), ("last", "beside"), ("spawn",), ("tsd", "100")]
+BY_THEMSELVES = [("alone",), ("early",), ("late",), ("fork", "50"), ("handler_forks", "3"), ("last", "fork"), ("last", "beside"),
+                 ("spawn",), ("tsd", "100")]
 TOLD = {
     "\n": [("address",), ("clone",), ("close",), ("own_malloc",), ("signals",), ("tls",), ("libseccomp",),
            ("signalled", "100"), ("unshares",)] +

@@ -3,8 +3,13 @@
 #include "inject/gate.h"
 
 #include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/kernel.h"
 #include "tests/unit.h"
 
 START_TEST(slice_that_is_over_stays_over)
@@ -105,7 +110,7 @@ START_TEST(reset_opens_the_gate_in_a_child)
 {
 	struct slice much = UNIT_MUCH_TIME;
 
-	gate_enter();
+	gate_enter_to_fork();
 	gate_reset();
 	gate_enter();
 	gate_leave();
@@ -113,6 +118,70 @@ START_TEST(reset_opens_the_gate_in_a_child)
 }
 END_TEST
 
-UNIT_SUITE(gate, slice_that_is_over_stays_over, slice_with_time_left_goes_on,
+static volatile sig_atomic_t handled;
+
+/* As the C library does around a fork. */
+static void fork_with_handlers(void)
+{
+	pid_t pid;
+
+	gate_enter_to_fork();
+	pid = fork();
+	if (pid == 0) {
+		gate_reset();
+		gate_enter();
+		gate_leave();
+		_exit(0);
+	}
+	gate_leave_after_fork();
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+
+static void on_signal(int number)
+{
+	(void)number;
+	ck_assert(!gate_is_inside);
+	fork_with_handlers();
+	handled = 1;
+}
+
+/* It would wait for its own thread. */
+START_TEST(handler_that_forks_comes_once_its_thread_has_left)
+{
+	sigset_t before, after;
+
+	signal(SIGUSR1, on_signal);
+	sigprocmask(SIG_BLOCK, NULL, &before);
+	handled = 0;
+	gate_enter();
+	raise(SIGUSR1);
+	ck_assert(!handled);
+	ck_assert(gate_step_out());
+	ck_assert(handled);
+	handled = 0;
+	gate_step_in(true);
+	raise(SIGUSR1);
+	ck_assert(!handled);
+	gate_leave();
+	ck_assert(handled);
+	sigprocmask(SIG_BLOCK, NULL, &after);
+	ck_assert_int_eq(memcmp(&before, &after, KERNEL_SIGSET_BYTES), 0);
+	signal(SIGUSR1, SIG_DFL);
+}
+END_TEST
+
+START_TEST(fork_in_a_handler_in_the_midst_of_a_fork_takes_nothing_twice)
+{
+	gate_enter_to_fork();
+	fork_with_handlers();
+	ck_assert(gate_is_inside);
+	gate_leave_after_fork();
+	ck_assert(!gate_is_inside);
+	gate_enter();
+	gate_leave();
+}
+END_TEST
+
+UNIT_SUITE(gate, handler_that_forks_comes_once_its_thread_has_left, fork_in_a_handler_in_the_midst_of_a_fork_takes_nothing_twice, slice_that_is_over_stays_over, slice_with_time_left_goes_on,
 	   many_bytes_in_one_step_read_the_clock_at_once, slice_begins_now, one_at_a_time_is_inside,
 	   waiting_thread_ends_the_slice_and_gets_in_next, reset_opens_the_gate_in_a_child)

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/kernel.h"
 #include "base/log.h"
+#include "base/signals.h"
 #include "control/fork.h"
 #include "control/last.h"
 #include "control/life.h"
@@ -198,7 +199,7 @@ static bool pause_thread(bool for_good)
 
 	if (!life_is_ours() || !life_is_wanted())
 		return false;
-	before = thread_block_signals();
+	before = signals_block();
 	life_lock();
 	paused = life_step_aside(for_good);
 	if (paused && !trimmer_wait() && life_step_back()) {
@@ -206,19 +207,19 @@ static bool pause_thread(bool for_good)
 		paused = false;
 	}
 	life_unlock();
-	thread_unblock_signals(before);
+	signals_restore(before);
 	return paused;
 }
 
 static void resume_thread(void)
 {
-	uint64_t before = thread_block_signals();
+	uint64_t before = signals_block();
 
 	life_lock();
 	if (life_step_back())
 		start_again();
 	life_unlock();
-	thread_unblock_signals(before);
+	signals_restore(before);
 }
 
 void control_begin_lacking(void)
@@ -229,12 +230,12 @@ void control_begin_lacking(void)
 	if (!life_is_lacking() || !life_is_ours())
 		return;
 	v = visit_begin();
-	before = thread_block_signals();
+	before = signals_block();
 	life_lock();
 	if (life_is_lacking() && may_begin())
 		start_thread();
 	life_unlock();
-	thread_unblock_signals(before);
+	signals_restore(before);
 	visit_end(v);
 }
 

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -17,6 +16,7 @@
 
 #include "base/kernel.h"
 #include "base/names.h"
+#include "base/signals.h"
 
 #define STACK_BYTES ((size_t)128 << 10)
 #define STACK_MAX_BYTES ((size_t)16 << 20)
@@ -59,30 +59,12 @@ static int create(void *(*run)(void *))
 	return rc;
 }
 
-/* The C library leaves out the signals that it needs for setuid and the like. It would let them through as well where it
-   sets a mask, so the one from before is set by the system call: our thread has one of them blocked. */
-uint64_t thread_block_signals(void)
-{
-	uint64_t before = 0;
-	sigset_t all;
-
-	sigfillset(&all);
-	(void)kernel_syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &before, sizeof(before));
-	pthread_sigmask(SIG_BLOCK, &all, NULL);
-	return before;
-}
-
-void thread_unblock_signals(uint64_t before)
-{
-	(void)kernel_syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof(before));
-}
-
 int thread_start(void *(*run)(void *))
 {
-	uint64_t before = thread_block_signals();
+	uint64_t before = signals_block();
 	int rc = create(run);
 
-	thread_unblock_signals(before);
+	signals_restore(before);
 	return -rc;
 }
 

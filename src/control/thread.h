@@ -4,16 +4,11 @@
 #define MT_CONTROL_THREAD_H
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <sys/types.h>
 
 /* Once, from the constructor: dlsym, which this calls, waits for whoever is inside dlopen, and that may be a host
    thread that forks there and waits for ours. */
 void thread_begin(void);
-
-/* No handler of the host's runs on the calling thread in between. Returns what was blocked. Any thread. */
-uint64_t thread_block_signals(void);
-void thread_unblock_signals(uint64_t before);
 
 /* Starts a detached thread with all signals blocked and a small stack. 0 or -errno. Host's
    thread; its signal mask is as before afterwards. */

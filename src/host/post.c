@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "base/sections.h"
+#include "base/signals.h"
 #include "boot.h"
 #include "real.h"
 
@@ -47,13 +48,18 @@ static void serve_one(void)
 	}
 }
 
-/* After the host's own call, whose errno stays. */
+/* After the host's own call, whose errno stays. Interrupted by a handler that forks, it would go on in the child, where all
+   posts have been forgotten. */
 static void serve(void)
 {
 	int saved = errno;
+	uint64_t mask;
 
-	if (atomic_load_explicit(&wanted, memory_order_relaxed) > 0)
-		serve_one();
+	if (atomic_load_explicit(&wanted, memory_order_relaxed) <= 0)
+		return;
+	mask = signals_block();
+	serve_one();
+	signals_restore(mask);
 	errno = saved;
 }
 

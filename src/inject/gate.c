@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/kernel.h"
+#include "base/signals.h"
 
 /* membarrier(2) */
 enum { BARRIER_PRIVATE = 1 << 3, BARRIER_REGISTER_PRIVATE = 1 << 4 };
@@ -24,7 +25,14 @@ static struct {
 struct gate_passage gate_passage = { .fenced = true };
 _Thread_local bool gate_is_inside;
 static _Thread_local pid_t tid; /* 0: not asked yet */
-static _Thread_local bool has_passed;
+
+/* Of a thread of the host's. A signal handler of its may fork: it must find us neither waiting nor half done. */
+static _Thread_local struct {
+	uint64_t mask; /* before it came in */
+	bool masks;    /* it came by gate_enter */
+	bool has_passed;
+	unsigned forks; /* under way: one in a handler in the midst of another */
+} host;
 
 /* A step costs something even where it handles few bytes. */
 #define STEP_BYTES 128
@@ -46,6 +54,8 @@ void gate_begin(void)
 
 void gate_enter_last(void)
 {
+	if (host.masks)
+		host.mask = signals_block();
 	pthread_mutex_lock(&gate.turn);
 	pthread_mutex_lock(&gate.inside);
 	pthread_mutex_unlock(&gate.turn);
@@ -57,15 +67,28 @@ void gate_enter_last(void)
 
 void gate_enter(void)
 {
+	host.masks = true;
 	atomic_fetch_add(&gate.waiting, 1);
 	gate_enter_last();
 	atomic_fetch_sub(&gate.waiting, 1);
 }
 
-void gate_leave(void)
+static void leave(bool masks)
 {
+	uint64_t mask = host.mask;
+
 	gate_is_inside = false;
 	pthread_mutex_unlock(&gate.inside);
+	if (masks)
+		signals_restore(mask);
+}
+
+void gate_leave(void)
+{
+	bool masks = host.masks;
+
+	host.masks = false;
+	leave(masks);
 }
 
 bool gate_step_out(void)
@@ -73,7 +96,7 @@ bool gate_step_out(void)
 	bool was_inside = gate_is_inside;
 
 	if (was_inside)
-		gate_leave();
+		leave(host.masks);
 	return was_inside;
 }
 
@@ -136,7 +159,7 @@ static bool is_to_be_passed(uint64_t in_call_ns)
 	return in_call_ns >= PASS_AWAKE_NS || (in_call_ns >= PASS_ASLEEP_NS && owner_sleeps());
 }
 
-void gate_enter_to_fork(void)
+static void enter_or_pass(void)
 {
 	unsigned call = 0;
 	uint64_t since_ns = 0;
@@ -154,7 +177,7 @@ void gate_enter_to_fork(void)
 		if (!is_in_call(now) || now != call)
 			since_ns = clock_ns();
 		else if (is_to_be_passed(clock_ns() - since_ns) && pass(call)) {
-			has_passed = true;
+			host.has_passed = true;
 			break;
 		}
 		call = now;
@@ -165,13 +188,27 @@ void gate_enter_to_fork(void)
 	atomic_fetch_sub(&gate.waiting, 1);
 }
 
+/* A handler that interrupts the fork after this finds that the thread has come in already. */
+void gate_enter_to_fork(void)
+{
+	uint64_t before = signals_block();
+
+	if (!host.forks)
+		enter_or_pass();
+	host.forks++;
+	signals_restore(before);
+}
+
+/* The fork whose handler has forked goes on in that child too, with nothing taken. */
 void gate_leave_after_fork(void)
 {
-	if (has_passed)
+	if (!host.forks || --host.forks)
+		return;
+	if (host.has_passed)
 		atomic_fetch_sub(&gate_passage.passing, 1);
 	else
-		gate_leave();
-	has_passed = false;
+		leave(false);
+	host.has_passed = false;
 }
 
 void gate_let_pass(void)
@@ -183,14 +220,15 @@ void gate_let_pass(void)
 void gate_reset(void)
 {
 	if (gate_is_inside)
-		gate_leave();
+		leave(false);
 	tid = 0;
 	pthread_mutex_init(&gate.turn, NULL);
 	pthread_mutex_init(&gate.inside, NULL);
 	atomic_store(&gate.waiting, 0);
 	atomic_store(&gate_passage.calls, 0);
 	atomic_store(&gate_passage.passing, 0);
-	has_passed = false;
+	host.has_passed = false;
+	host.forks = 0;
 }
 
 struct slice slice_of(uint64_t ns)

@@ -21,7 +21,8 @@
 /* From the constructor, once. */
 void gate_begin(void);
 
-/* The host's threads. Waits for one chunk's work at most. */
+/* The host's threads. Waits for one chunk's work at most. Signals are blocked until it leaves: a handler that forks would
+   wait for its own thread. */
 void gate_enter(void);
 void gate_leave(void);
 
@@ -33,7 +34,8 @@ void gate_enter_last(void);
 bool gate_step_out(void);
 void gate_step_in(bool was_inside);
 
-/* fork's handlers. The first waits for the gate, or passes an owner that stays in one call. */
+/* fork's handlers. The first waits for the gate, or passes an owner that stays in one call. A signal handler may fork
+   between the two. */
 void gate_enter_to_fork(void);
 void gate_leave_after_fork(void); /* in the parent */
 
