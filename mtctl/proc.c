@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/label.h"
 #include "effort.h"
 #include "library.h"
 
@@ -157,9 +158,13 @@ long proc_field(const char *status, const char *label, bool last)
 
 void proc_clean(char *name)
 {
-	for (; *name; name++)
-		if ((unsigned char)*name < 0x20 || *name == 0x7f)
-			*name = '?';
+	struct buf shown = { 0 };
+
+	label_line(&shown, name);
+	buf_char(&shown, '\0');
+	if (!shown.failed)
+		strcpy(name, shown.data); /* it is never longer */
+	buf_free(&shown);
 }
 
 static void read_names(struct proc *p, struct buf *scratch)

@@ -20,7 +20,8 @@ struct proc {
 	char program[PROC_NAME_MAX]; /* the executable's file name, or "" where we may not know */
 };
 
-/* A process chooses its name, a terminal's commands included: this is how it is shown, and compared. */
+/* A process chooses its name, a terminal's commands and hidden characters included: this is how it is shown (label_line).
+   Names are compared as they are shown, so that two which look the same are the same. */
 void proc_clean(char *name);
 
 /* False when there is no such process. */

@@ -211,43 +211,45 @@ static bool any(const struct instances *found,
 	return false;
 }
 
-static int keep_name(const char *name, struct instances *chosen)
+/* A name that cannot be shown as it was given is no pattern: what stands for its hidden characters is a '?'. */
+static int keep_name(const char *name, bool is_pattern, struct instances *chosen)
 {
 	if (any(chosen, is_called, name))
 		find_keep(chosen, is_called, name);
-	else if (any(chosen, is_like, name))
+	else if (is_pattern && any(chosen, is_like, name))
 		find_keep(chosen, is_like, name);
 	else
 		return refuse_name(chosen, name);
 	return CTL_DONE;
 }
 
-static int choose_role(const char *name, struct instances *chosen)
+static int choose_role(const char *name, bool is_pattern, struct instances *chosen)
 {
 	struct role role;
 	int status = role_read(name, &role);
 
 	if (status == CTL_DONE && *role.name)
-		status = keep_name(role.name, chosen);
+		status = keep_name(role.name, is_pattern, chosen);
 	return status == CTL_DONE ? role_keep(&role, chosen) : status;
 }
 
 static int choose_name(const struct options *o, struct instances *chosen)
 {
 	char *name = strdup(o->name);
+	bool is_pattern;
 	int status;
 
 	if (!name)
 		return out_error(CTL_UNREACHABLE, "memory ran out");
-	/* As names are kept here: what is shown as two different ones is compared as such. */
-	proc_clean(name);
+	proc_clean(name); /* as names are kept here */
+	is_pattern = strcmp(name, o->name) == 0;
 	find_instances(chosen, 0);
 	find_keep(chosen, is_there, NULL);
 	/* A program may have a colon in its name. */
 	if (!strchr(name, ':') || any(chosen, is_called, name))
-		status = keep_name(name, chosen);
+		status = keep_name(name, is_pattern, chosen);
 	else
-		status = choose_role(name, chosen);
+		status = choose_role(name, is_pattern, chosen);
 	free(name);
 	return status;
 }

@@ -3,6 +3,7 @@
 """mtctl, run by whoever may do more, against what somebody else has laid out for it: servers that are none,
 names that are not theirs, files that are no files, text that commands a terminal."""
 
+import contextlib
 import json
 import os
 import re
@@ -17,11 +18,14 @@ from harness import MTCTL, Place, Program, equal, fact, run_facts, wait_for
 isolate()
 
 
-# What a terminal obeys, from a server.
+# What a terminal obeys or hides, from a server.
 
-OBEYED = "\x1b\x7f\x9b\x9d\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+HIDDEN = "\xad\u034f\u115f\u180b\u200b\u200d\u2060\u2064\u3164\ufe0f\ufeff\U000e0041\U000e007f\U000e0100"
+OBEYED = ("\x1b\x7f\x9b\x9d\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069" + HIDDEN)
 RAW = "".join(c for c in OBEYED if c >= "\x7f")  # as JSON may have them in a string, without an escape
-FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\udc80-\udcff]")
+FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+                       "\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3"
+                       "\U0001d173-\U0001d17a\U000e0000-\U000e0fff\udc80-\udcff]")
 
 
 def harmless(text):
@@ -117,6 +121,24 @@ def nothing_that_a_process_calls_itself_reaches_a_terminal_unescaped():
                     harmless(done.out + done.err)
             shown = run("ls", env=here(place)).out.splitlines()
             equal(shown[1].split()[2], "x???y?")
+
+
+@fact
+def names_that_look_the_same_are_the_same():
+    names = ("slee?p", "slee\u200bp", "slee\U000e0041p", "slee\xadp")
+    with Place() as place, contextlib.ExitStack() as running:
+        for name in names:
+            program = shutil.copy(shutil.which("sleep"), os.path.join(place.path, name))
+            path_of(place, running.enter_context(host(place, (program, "1000"))))
+        with host(place) as other:
+            path_of(place, other)
+            for name in names:
+                done = run("-n", name, "mt.mem_used", env=here(place))
+                equal((done.status, done.out), (3, ""))
+                assert "4 instances are called slee?p" in done.err, done.err
+            running.close()
+            done = run("-n", "sle\u200bp", "mt.mem_used", env=here(place))
+            equal((done.status, done.out), (3, ""), "what cannot be shown is no pattern")
 
 
 # Files that are no files. A FIFO tells whether it has been opened: then its writer does not wait any more.

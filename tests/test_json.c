@@ -245,6 +245,7 @@ START_TEST(quoted_text_is_always_valid)
 		{ "\n\t\r\x01\x1f\x7f", "\"\\n\\t\\u000d\\u0001\\u001f\\u007f\"" },
 		{ "\xc3\xa9\xe2\x82\xac\xf0\x9d\x84\x9e", "\"\xc3\xa9\xe2\x82\xac\xf0\x9d\x84\x9e\"" },
 		{ "\xc2\x9b\xe2\x80\xae\xd8\x9c", "\"\\u009b\\u202e\\u061c\"" },
+		{ "\xe2\x80\x8b\xf3\xa0\x81\x81\xf0\x9b\xb2\xa0", "\"\\u200b\\udb40\\udc41\\ud82f\\udca0\"" },
 		{ "\xff", "\"" FFFD "\"" },
 		{ "a\x80z", "\"a" FFFD "z\"" },
 		{ "\xc0\xaf", "\"" FFFD FFFD "\"" },	       /* overlong '/' */
@@ -278,6 +279,7 @@ START_TEST(copied_value_is_the_same_on_one_line_without_what_a_terminal_obeys)
 		{ "{\"a\" :\r\n\t[1, \"b\\\"\"]}", "{\"a\" :   [1, \"b\\\"\"]}" },
 		{ "[\"\xc2\x9d\x7f\", \"\xe2\x81\xa6x\xc3\xa9\"]", "[\"\\u009d\\u007f\", \"\\u2066x\xc3\xa9\"]" },
 		{ "{\"\xe2\x80\xa8\":-1e5}", "{\"\\u2028\":-1e5}" },
+		{ "[\"\xf3\xa0\x81\xbf\"]", "[\"\\udb40\\udc7f\"]" },
 	};
 	struct buf b = { 0 };
 

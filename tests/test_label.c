@@ -53,20 +53,22 @@ END_TEST
 /* U+009B, U+009D, the controls of direction, line separators; then C1 as bytes, half a character, an overlong NUL. */
 #define OBEYED "\x1b[2J|\xc2\x9b|\xc2\x9d|\xd8\x9c|\xe2\x80\x8e|\xe2\x80\x8f|\xe2\x80\xa8|\xe2\x80\xaa|" \
 	       "\xe2\x80\xae|\xe2\x81\xa6|\xe2\x81\xa9|"
+/* A soft hyphen, a zero width space, a byte order mark, a tag. */
+#define HIDDEN "\xc2\xad|\xe2\x80\x8b|\xef\xbb\xbf|\xf3\xa0\x81\x81|"
 #define BROKEN "\x9b|\x9d|\xe2\x80|\xc0\x80|\xff"
 
-START_TEST(nothing_that_a_terminal_obeys_is_shown)
+START_TEST(nothing_that_a_terminal_obeys_or_hides_is_shown)
 {
 	struct buf b = { 0 };
 
-	label_line(&b, OBEYED BROKEN);
-	check_and_free(&b, "?[2J|?|?|?|?|?|?|?|?|?|?|?|?|\?\?|\?\?|?");
+	label_line(&b, OBEYED HIDDEN BROKEN);
+	check_and_free(&b, "?[2J|?|?|?|?|?|?|?|?|?|?|?|?|?|?|?|?|\?\?|\?\?|?");
 }
 END_TEST
 
 START_TEST(neighbours_of_what_is_obeyed_are_shown)
 {
-	static const char text[] = "\xc2\xa0 \xe2\x80\x8d \xe2\x80\xaf \xe2\x81\xaa \xf0\x9f\x98\x80 \\ \" '";
+	static const char text[] = "\xc2\xa0 \xe2\x80\x8a \xe2\x80\xaf \xe2\x81\xb0 \xf0\x9f\x98\x80 \\ \" '";
 	struct buf b = { 0 };
 
 	label_line(&b, text);
@@ -95,5 +97,5 @@ END_TEST
 
 UNIT_SUITE(label, only_the_specifications_keys_are_spelled_otherwise,
 	   label_takes_thirteen_columns_behind_its_tabs, value_stays_on_one_line,
-	   nothing_that_a_terminal_obeys_is_shown, neighbours_of_what_is_obeyed_are_shown,
+	   nothing_that_a_terminal_obeys_or_hides_is_shown, neighbours_of_what_is_obeyed_are_shown,
 	   page_keeps_its_lines_and_tabs, label_is_one_line_too)

@@ -31,10 +31,14 @@ START_TEST(code_points_are_those_of_their_bytes)
 }
 END_TEST
 
-START_TEST(controls_are_not_plain_and_their_neighbours_are)
+START_TEST(what_is_obeyed_or_hidden_is_not_plain_and_its_neighbours_are)
 {
-	static const uint32_t obeyed[][2] = { { 0, 0x1f },	    { 0x7f, 0x9f },	{ 0x61c, 0x61c },
-					      { 0x200e, 0x200f }, { 0x2028, 0x202e }, { 0x2066, 0x2069 } };
+	static const uint32_t obeyed[][2] = {
+		{ 0, 0x1f },	    { 0x7f, 0x9f },	{ 0xad, 0xad },	      { 0x34f, 0x34f },	    { 0x61c, 0x61c },
+		{ 0x115f, 0x1160 }, { 0x17b4, 0x17b5 }, { 0x180b, 0x180f },   { 0x200b, 0x200f },   { 0x2028, 0x202e },
+		{ 0x2060, 0x206f }, { 0x3164, 0x3164 }, { 0xfe00, 0xfe0f },   { 0xfeff, 0xfeff },   { 0xffa0, 0xffa0 },
+		{ 0xfff0, 0xfff8 }, { 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a }, { 0xe0000, 0xe0fff },
+	};
 
 	for (size_t i = 0; i < COUNT(obeyed); i++) {
 		for (uint32_t code = obeyed[i][0]; code <= obeyed[i][1]; code++)
@@ -46,4 +50,4 @@ START_TEST(controls_are_not_plain_and_their_neighbours_are)
 }
 END_TEST
 
-UNIT_SUITE(utf8, code_points_are_those_of_their_bytes, controls_are_not_plain_and_their_neighbours_are)
+UNIT_SUITE(utf8, code_points_are_those_of_their_bytes, what_is_obeyed_or_hidden_is_not_plain_and_its_neighbours_are)

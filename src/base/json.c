@@ -376,15 +376,18 @@ long json_text(struct json v, char *out, size_t cap)
 	return (long)n;
 }
 
-/* Every character that is not plain is below U+10000. */
+/* From U+10000 on there are two of them (RFC 8259, 7). */
 static void add_escape(struct buf *b, uint32_t code)
 {
 	if (code == '\n')
 		buf_str(b, "\\n");
 	else if (code == '\t')
 		buf_str(b, "\\t");
-	else
+	else if (code < 0x10000)
 		buf_printf(b, "\\u%04x", (unsigned)code);
+	else
+		buf_printf(b, "\\u%04x\\u%04x", (unsigned)(0xd800 + ((code - 0x10000) >> 10)),
+			   (unsigned)(0xdc00 + ((code - 0x10000) & 0x3ff)));
 }
 
 void json_quote(struct buf *b, const char *text, size_t len)

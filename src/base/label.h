@@ -13,7 +13,7 @@ const char *label_of(const char *key);
 /* Appends what stands before a member's value: one tab a level, the label in 13 columns, ": ". */
 void label_member(struct buf *b, unsigned depth, const char *key);
 
-/* Appends somebody else's text as one line: what a terminal could obey (utf8_is_plain) and bytes that are no UTF-8
+/* Appends somebody else's text as one line: what a terminal could obey or hide (utf8_is_plain) and bytes that are no UTF-8
    become '?'. */
 void label_line(struct buf *b, const char *text);
 

@@ -50,16 +50,29 @@ bool utf8_is_plain(uint32_t code)
 {
 	static const struct {
 		uint32_t from, to;
-	} obeyed[] = {
-		{ 0x00, 0x1f },     { 0x7f, 0x9f },
-		{ 0x61c, 0x61c },   /* Arabic letter mark */
-		{ 0x200e, 0x200f }, /* left-to-right and right-to-left mark */
-		{ 0x2028, 0x202e }, /* line and paragraph separator; embeddings and overrides */
-		{ 0x2066, 0x2069 }, /* isolates */
+	} odd[] = {
+		{ 0x00, 0x1f },	      { 0x7f, 0x9f },
+		{ 0xad, 0xad },	      /* soft hyphen */
+		{ 0x34f, 0x34f },     /* combining grapheme joiner */
+		{ 0x61c, 0x61c },     /* Arabic letter mark */
+		{ 0x115f, 0x1160 },   /* fillers of Hangul */
+		{ 0x17b4, 0x17b5 },   /* inherent vowels of Khmer */
+		{ 0x180b, 0x180f },   /* variation selectors of Mongolian */
+		{ 0x200b, 0x200f },   /* zero width space and joiners, marks of direction */
+		{ 0x2028, 0x202e },   /* line and paragraph separator, which alone are not ignorable; embeddings, overrides */
+		{ 0x2060, 0x206f },   /* word joiner, invisible operators, isolates */
+		{ 0x3164, 0x3164 },   /* another filler of Hangul */
+		{ 0xfe00, 0xfe0f },   /* variation selectors */
+		{ 0xfeff, 0xfeff },   /* byte order mark */
+		{ 0xffa0, 0xffa0 },   /* the halfwidth filler of Hangul */
+		{ 0xfff0, 0xfff8 },   /* reserved */
+		{ 0x1bca0, 0x1bca3 }, /* format controls of shorthand */
+		{ 0x1d173, 0x1d17a }, /* format controls of music */
+		{ 0xe0000, 0xe0fff }, /* tags, more variation selectors */
 	};
 
-	for (size_t i = 0; i < sizeof(obeyed) / sizeof(obeyed[0]); i++)
-		if (code >= obeyed[i].from && code <= obeyed[i].to)
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
+		if (code >= odd[i].from && code <= odd[i].to)
 			return false;
 	return true;
 }
