@@ -46,7 +46,7 @@ static void take(struct asking *all, struct asked *one)
 	int rc;
 
 	while ((rc = link_take(&one->link, &line, &len)) == 0)
-		if (!call_read(line, len, &a) || a.unfinished || !all->hear(one, &a))
+		if (call_read(line, len, ++one->heard, &a) < 0 || a.unfinished || !all->hear(one, &a))
 			break;
 	if (rc != -EAGAIN)
 		end(all, one);

@@ -26,10 +26,11 @@ struct asked {
 	enum ask_state state;
 	struct link link;
 	size_t sent;
+	unsigned heard;    /* replies: the next one's id is one more */
 	uint64_t until_ns; /* its turn's end while it talks; while it is busy, when it is tried again */
 };
 
-/* Sends the requests to each, which `at` and `context` describe, and calls `hear` with each reply, in the order of the
+/* Sends the requests, whose ids count from 1, to each, which `at` and `context` describe, and calls `hear` with each reply, in the order of the
    requests, until that returns false. Who talks for longer than its share of the time loses its turn to those who
    have not had theirs, so whoever never answers keeps nobody from being asked. Nothing is waited for behind
    `deadline_ns`. */

@@ -40,12 +40,12 @@ static void begin(struct buf *request, const char *method)
 	buf_str(request, ",\"params\":");
 }
 
-static void end(struct buf *request)
+static void end(struct buf *request, unsigned id)
 {
-	buf_str(request, ",\"id\":1}\n");
+	buf_printf(request, ",\"id\":%u}\n", id);
 }
 
-int call_request(struct buf *request, char *const *words, unsigned count)
+int call_request(struct buf *request, char *const *words, unsigned count, unsigned id)
 {
 	char *const *args = words + 1;
 	unsigned args_count = count - 1, named = count_named(args, args_count);
@@ -70,15 +70,15 @@ int call_request(struct buf *request, char *const *words, unsigned count)
 	}
 	buf_char(request, named ? '}' : ']');
 	buf_str(request, ",\"progress\":true"); /* so that a long command is not taken for a silent server */
-	end(request);
+	end(request, id);
 	return CTL_DONE;
 }
 
-void call_simple(struct buf *request, const char *method)
+void call_simple(struct buf *request, const char *method, unsigned id)
 {
 	begin(request, method);
 	buf_str(request, "[]");
-	end(request);
+	end(request, id);
 }
 
 static bool is_member(struct json object, const char *key, char kind, struct json *value)
@@ -99,21 +99,33 @@ static bool read_error(struct json error, struct answer *a)
 	return true;
 }
 
-bool call_read(const char *line, size_t len, struct answer *a)
+static bool has_id(struct json reply, unsigned id, bool refused)
+{
+	struct json given;
+	uint64_t number;
+
+	if (refused && json_member(reply, "id", &given) && json_kind(given) == 'l')
+		return true;
+	return call_number(reply, "id", &number) && number == id;
+}
+
+int call_read(const char *line, size_t len, unsigned id, struct answer *a)
 {
 	struct json reply, error, method;
 
 	*a = (struct answer){ .refused = false };
 	if (json_check(line, len, &reply) || json_kind(reply) != 'o')
-		return false;
+		return -EPROTO;
 	a->unfinished = json_member(reply, "method", &method);
-	if (a->unfinished || json_member(reply, "result", &a->result))
-		return true;
-	a->refused = true;
-	return json_member(reply, "error", &error) && read_error(error, a);
+	if (a->unfinished)
+		return 0;
+	a->refused = !json_member(reply, "result", &a->result);
+	if (a->refused && (!json_member(reply, "error", &error) || !read_error(error, a)))
+		return -EPROTO;
+	return has_id(reply, id, a->refused) ? 0 : -EBADMSG;
 }
 
-int call_wait(struct link *l, struct answer *a)
+int call_wait(struct link *l, unsigned id, struct answer *a)
 {
 	const char *line;
 	size_t len;
@@ -121,8 +133,8 @@ int call_wait(struct link *l, struct answer *a)
 
 	do {
 		rc = link_line(l, &line, &len);
-		if (rc == 0 && !call_read(line, len, a))
-			rc = -EPROTO;
+		if (rc == 0)
+			rc = call_read(line, len, id, a);
 	} while (rc == 0 && a->unfinished);
 	return rc;
 }

@@ -167,15 +167,15 @@ static enum level ask(struct subject *s, struct buf *text)
 
 	if (s->untouchable || !s->found.count)
 		return LEVEL_NONE;
-	call_simple(&request, "mt.info");
+	call_simple(&request, "mt.info", 1);
 	rc = link_open(&s->link, s->found.at[0].socket, &s->proc, (struct patience){ .total_ns = ANSWER_NS });
 	s->link.line_max = ASK_LINE_MAX;
 	if (rc == 0)
 		rc = link_send(&s->link, request.data, request.len);
 	if (rc == 0)
-		rc = call_wait(&s->link, &a);
+		rc = call_wait(&s->link, 1, &a);
 	buf_free(&request);
-	if (rc && rc != -EPROTO) {
+	if (rc && rc != -EPROTO && rc != -EBADMSG) {
 		s->silence = rc;
 		return LEVEL_NONE; /* a cause of that is looked for first */
 	}

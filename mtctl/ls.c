@@ -56,8 +56,8 @@ static bool ask(struct row *rows, size_t count, uint64_t deadline_ns)
 
 	if (!asked)
 		return false;
-	call_simple(&requests, "mt.info");
-	call_simple(&requests, "mt.status");
+	call_simple(&requests, "mt.info", 1);
+	call_simple(&requests, "mt.status", 2);
 	for (size_t i = 0; i < count; i++)
 		asked[i] = (struct asked){ .at = rows[i].at, .context = &rows[i], .link = LINK_CLOSED };
 	ask_all(asked, count, &requests, hear, deadline_ns);

@@ -122,8 +122,8 @@ static void hear(struct asking *a, size_t i)
 	int rc = link_take(&t->link, &line, &len);
 
 	t->has_more = rc == 0;
-	if (rc == 0 && !call_read(line, len, &answer))
-		rc = -EPROTO;
+	if (rc == 0)
+		rc = call_read(line, len, a->s->asked, &answer);
 	if (rc == 0 && !answer.unfinished)
 		show(a, i, &answer);
 	else if (rc < 0 && rc != -EAGAIN)
@@ -206,7 +206,7 @@ static int ask_each(struct session *s, const struct buf *request)
 int session_ask(struct session *s, char *const *words, unsigned count)
 {
 	struct buf request = { 0 };
-	int worst = call_request(&request, words, count);
+	int worst = call_request(&request, words, count, ++s->asked);
 
 	if (worst == CTL_DONE && request.failed)
 		worst = out_error(CTL_UNREACHABLE, "memory ran out");
@@ -220,11 +220,12 @@ int session_once(const struct options *o, char *const *words, unsigned count)
 {
 	struct buf request = { 0 };
 	struct session s;
-	int status = call_request(&request, words, count);
+	int status = call_request(&request, words, count, 1);
 
 	if (status == CTL_DONE)
 		status = session_open(&s, o);
 	if (status == CTL_DONE) {
+		s.asked = 1;
 		status = ask_each(&s, &request);
 		session_close(&s);
 	}

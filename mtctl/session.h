@@ -20,6 +20,7 @@ struct session {
 	struct instances targets;
 	struct talk *talks; /* one a target */
 	size_t left;        /* how many are not lost */
+	unsigned asked;     /* how often each of these was: the id of the last request */
 };
 
 /* An exit status; nothing is open unless it is CTL_DONE. */

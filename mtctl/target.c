@@ -78,6 +78,9 @@ int target_error(const struct instance *i, int rc, pid_t peer, const struct opti
 	case EPROTO:
 		return out_error(CTL_UNREACHABLE, "what listens on %s does not speak JSON-RPC",
 				 i->socket);
+	case EBADMSG:
+		return out_error(CTL_UNREACHABLE, "what listens on %s answered another request than ours: its id differs",
+				 i->socket);
 	default:
 		return out_error(CTL_UNREACHABLE, "cannot connect to %s: %s", i->socket,
 				 strerror(-rc));

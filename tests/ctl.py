@@ -165,9 +165,9 @@ class Server:
             connection.sendall(reply)
 
 
-def result_of(json_text):
-    """A reply with this result."""
-    return f'{{"jsonrpc":"2.0","result":{json_text},"id":1}}\n'.encode()
+def result_of(json_text, number=1):
+    """A reply with this result to the request of this number on its connection."""
+    return f'{{"jsonrpc":"2.0","result":{json_text},"id":{number}}}\n'.encode()
 
 
 def shown(json_text, *words):

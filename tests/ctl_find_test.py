@@ -257,7 +257,7 @@ def ls_finds_a_process_in_another_root():
 
 # A process with the library in it, which is told not to work there, and an abstract socket.
 ABSTRACT = r"""
-import os, socket
+import json, os, socket
 s = socket.socket(socket.AF_UNIX)
 s.bind(b"\0mtpreload.%d" % (os.getpid() + int(os.environ["OFFSET"])))
 s.listen(8)
@@ -265,8 +265,8 @@ print("listening", flush=True)
 while True:
     connection, _ = s.accept()
     for line in connection.makefile("rb"):
-        result = '{"allocator":"abstract","uptime_s":1}' if b"mt.info" in line else '{"held":77}'
-        connection.sendall(b'{"jsonrpc":"2.0","result":%s,"id":1}\n' % result.encode())
+        result = b'{"allocator":"abstract","uptime_s":1}' if b"mt.info" in line else b'{"held":77}'
+        connection.sendall(b'{"jsonrpc":"2.0","result":%s,"id":%d}\n' % (result, json.loads(line)["id"]))
 """
 
 

@@ -248,6 +248,27 @@ def a_line_without_an_end_is_told():
 
 
 @fact
+def a_reply_to_another_request_is_not_believed():
+    error = "mtctl: what listens on {} answered another request than ours: its id differs\n"
+    for other in ("2", "0", '"1"', "1.0", "null", "[1]"):
+        with Server(result_of("7", other)) as server:
+            says(run("-s", server.path, "a.b"), 3, "", error.format(server.path))
+    with Server(result_of("7") + result_of("8")) as server:  # the second comes before it is asked for
+        says(run("-s", server.path, "-", stdin="a.b\nc.d\n"), 3, "7\n", error.format(server.path))
+    info, status = '{"uptime_s":1,"allocator":"x"}', '{"held":5}'
+    for number, listed in ((2, True), (1, False), (3, False)):
+        with Server(result_of(info), result_of(status, number)) as server:
+            equal(["held" in i for i in json.loads(run("ls", "-j", "-s", server.path).out)], [listed], number)
+
+
+@fact
+def a_refusal_may_be_of_no_request():
+    refusal = b'{"jsonrpc":"2.0","error":{"code":-32700,"message":"no JSON","data":{"code":400}},"id":null}\n'
+    with Server(refusal) as server:
+        says(run("-s", server.path, "a.b"), 1, "", "error: 400 - no JSON\n")
+
+
+@fact
 def a_reply_does_not_grow_by_its_brackets():
     reply = "[" * 60 + "0," * 100000 + "0" + "]" * 60
     with Server(result_of(reply)) as server:

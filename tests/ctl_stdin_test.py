@@ -13,7 +13,7 @@ isolate()
 
 @fact
 def runs_commands_from_stdin_on_one_connection():
-    with Server(result_of("1"), result_of("null"), result_of("[2]")) as server:
+    with Server(result_of("1"), result_of("null", 2), result_of("[2]", 3)) as server:
         says(run("-s", server.path, "-", stdin="a.b 1\n\n  # no\n\t c.d\tx=1\r\ne.f -- \"a  b\" \"\" \"c\n"),
              0, "1\n2\n")
         equal([json.loads(line)["params"] for line in server.received],
@@ -37,7 +37,7 @@ def goes_on_after_refused_and_wrong_lines():
 
 @fact
 def stops_reading_once_the_host_is_lost():
-    with Server(result_of("1"), None, result_of("2")) as server:
+    with Server(result_of("1"), None, result_of("2", 3)) as server:
         done = run("-s", server.path, "-", stdin="a.b\n" * 5)
         equal((done.status, done.out, len(done.err.splitlines())), (3, "1\n", 1))
         equal(len(server.received), 2)

@@ -14,10 +14,11 @@
 #include "tests/unit.h"
 
 #define SILENT (3 * ASK_AT_ONCE)
-#define REPLY "{\"jsonrpc\":\"2.0\",\"result\":7,\"id\":1}\n"
+#define REPLY(id) "{\"jsonrpc\":\"2.0\",\"result\":7,\"id\":" id "}\n"
 
 static struct instance instances[SILENT + 1];
 static struct asked asked[SILENT + 1];
+static const char *replies;
 static int listeners[SILENT + 1];
 static unsigned heard;
 
@@ -58,23 +59,25 @@ static pid_t serve(void)
 	if (pid)
 		return pid;
 	fd = accept(listeners[SILENT], NULL, NULL);
-	if (read(fd, got, sizeof(got)) <= 0 || write(fd, REPLY REPLY, strlen(REPLY REPLY)) <= 0)
+	if (read(fd, got, sizeof(got)) <= 0 || write(fd, replies, strlen(replies)) <= 0)
 		_exit(1);
 	while (read(fd, got, sizeof(got)) > 0)
 		;
 	_exit(0);
 }
 
-static void ask(uint64_t ns)
+static void ask(const char *answers, uint64_t ns)
 {
 	struct buf requests = { 0 };
 	pid_t server;
 
 	heard = 0;
+	replies = answers;
 	for (size_t i = 0; i <= SILENT; i++)
 		listen_as(i);
 	server = serve();
-	call_simple(&requests, "mt.info");
+	call_simple(&requests, "mt.info", 1);
+	call_simple(&requests, "mt.status", 2);
 	ask_all(asked, SILENT + 1, &requests, hear, clock_ns() + ns);
 	for (size_t i = 0; i <= SILENT; i++) {
 		ck_assert_int_eq(asked[i].link.fd, -1);
@@ -88,14 +91,27 @@ static void ask(uint64_t ns)
 /* The turns of the silent ones are shares of the deadline, so that this ends before the test does. */
 START_TEST(silent_servers_keep_nobody_from_his_turn)
 {
-	ask(4 * NS_PER_S);
+	ask(REPLY("1") REPLY("2"), 4 * NS_PER_S);
 	ck_assert_uint_eq(heard, 2);
+}
+END_TEST
+
+START_TEST(reply_of_another_id_is_not_heard)
+{
+	static const char *const others[] = { REPLY("2"), REPLY("1.0"), REPLY("\"1\""), REPLY("null"), "{\"result\":7}\n" };
+
+	for (size_t i = 0; i < COUNT(others); i++) {
+		ask(others[i], NS_PER_S);
+		ck_assert_uint_eq(heard, 0);
+	}
+	ask(REPLY("1") REPLY("1"), NS_PER_S);
+	ck_assert_uint_eq(heard, 1);
 }
 END_TEST
 
 START_TEST(nothing_is_waited_for_behind_the_deadline)
 {
-	ask(0);
+	ask(REPLY("1"), 0);
 	ck_assert_uint_eq(heard, 0);
 }
 END_TEST
@@ -106,7 +122,7 @@ START_TEST(who_is_in_trouble_is_not_asked)
 	struct asked one = { .at = &gone, .link = LINK_CLOSED };
 	struct buf requests = { 0 };
 
-	call_simple(&requests, "mt.info");
+	call_simple(&requests, "mt.info", 1);
 	ask_all(&one, 1, &requests, hear, CLOCK_NEVER);
 	ck_assert_int_eq(one.state, ASK_OVER);
 	ask_all(&one, 0, &requests, hear, CLOCK_NEVER);
@@ -120,5 +136,5 @@ START_TEST(ls_has_two_seconds_for_all)
 }
 END_TEST
 
-UNIT_SUITE(ask, silent_servers_keep_nobody_from_his_turn, nothing_is_waited_for_behind_the_deadline,
+UNIT_SUITE(ask, silent_servers_keep_nobody_from_his_turn, reply_of_another_id_is_not_heard, nothing_is_waited_for_behind_the_deadline,
 	   who_is_in_trouble_is_not_asked, ls_has_two_seconds_for_all)
