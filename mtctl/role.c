@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "ctl.h"
+#include "family.h"
 #include "out.h"
 
 #define TITLE_MAX 48
@@ -146,39 +147,140 @@ static int refuse_index(const struct role *r, const struct instances *found)
 	return CTL_UNREACHABLE;
 }
 
-static int keep_role(const struct role *r, struct instances *found)
+static int refuse_users(const struct role *r, const struct instances *of, const uid_t *users, const char *why)
 {
-	struct verdict *v = calloc(found->count, sizeof(*v));
+	struct buf all = { 0 };
+
+	family_list(&all, of, users);
+	out_error(CTL_UNREACHABLE, "-n %s: %s: %s (choose with -p PID)", r->text, why, all.data);
+	buf_free(&all);
+	return CTL_UNREACHABLE;
+}
+
+static int out_of_memory(void)
+{
+	return out_error(CTL_UNREACHABLE, "memory ran out");
+}
+
+static int keep_role(const struct role *r, struct instances *part)
+{
+	struct verdict *v = calloc(part->count, sizeof(*v));
 	size_t kept = 0;
 	bool by_title;
 
 	if (!v)
-		return out_error(CTL_UNREACHABLE, "memory ran out");
-	judge(r->role, found, v);
-	by_title = title_tells(v, found->count);
-	for (size_t i = 0; i < found->count; i++)
+		return out_of_memory();
+	judge(r->role, part, v);
+	by_title = title_tells(v, part->count);
+	for (size_t i = 0; i < part->count; i++)
 		if (by_title ? v[i].by_title : v[i].by_structure)
-			found->at[kept++] = found->at[i];
+			part->at[kept++] = part->at[i];
 	free(v);
-	if (!kept)
-		return refuse_role(r, found); /* none was moved */
-	found->count = kept;
+	part->count = kept;
 	return CTL_DONE;
 }
 
-int role_keep(const struct role *r, struct instances *found)
+/* A daemon's workers have one user beside its own. A child of another may run anything, and call itself a worker. */
+static int keep_index(const struct role *r, uid_t user, struct instances *part)
+{
+	uid_t *own = calloc(part->count + 1, sizeof(*own));
+	int status = CTL_DONE;
+
+	if (!own)
+		return out_of_memory();
+	family_own_users(part, own);
+	own[part->count] = user;
+	if (family_count(own, part->count + 1) > 2)
+		status = refuse_users(r, part, own, "an index counts the workers of one user, and these are of several");
+	free(own);
+	if (status == CTL_DONE && r->index <= part->count)
+		part->at[0] = part->at[r->index - 1];
+	part->count = status == CTL_DONE && r->index <= part->count;
+	return status;
+}
+
+static int append(struct instances *to, const struct instances *part)
+{
+	struct instance *new;
+
+	for (size_t i = 0; i < part->count; i++) {
+		new = find_append(to);
+		if (!new)
+			return out_of_memory();
+		*new = part->at[i];
+	}
+	return CTL_DONE;
+}
+
+/* What is kept of those that belong to one user; `fit` gets those that have the role. */
+static int keep_of_user(const struct role *r, uid_t user, struct instances *part, struct instances *fit)
+{
+	int status = *r->role ? keep_role(r, part) : CTL_DONE;
+
+	if (status == CTL_DONE)
+		status = append(fit, part);
+	if (status == CTL_DONE && r->index && part->count)
+		status = keep_index(r, user, part);
+	return status;
+}
+
+static int take_those_of(const struct instances *found, const uid_t *users, uid_t user, struct instances *part)
 {
 	int status = CTL_DONE;
 
+	for (size_t i = 0; i < found->count && status == CTL_DONE; i++)
+		if (users[i] == user)
+			status = append(part, &(struct instances){ .at = &found->at[i], .count = 1 });
+	return status;
+}
+
+/* User by user. */
+static int keep_each(const struct role *r, const struct instances *found, const uid_t *users, struct instances *kept,
+		     struct instances *fit)
+{
+	int status = CTL_DONE;
+
+	for (size_t i = 0; i < found->count && status == CTL_DONE; i++) {
+		struct instances part = { 0 };
+
+		if (!family_is_first(users, i))
+			continue;
+		status = take_those_of(found, users, users[i], &part);
+		if (status == CTL_DONE)
+			status = keep_of_user(r, users[i], &part, fit);
+		if (status == CTL_DONE)
+			status = append(kept, &part);
+		find_free(&part);
+	}
+	return status;
+}
+
+int role_keep(const struct role *r, bool each, struct instances *found)
+{
+	struct instances kept = { .unfinished = found->unfinished }, fit = { 0 };
+	uid_t *users = calloc(found->count + 1, sizeof(*users));
+	int status = CTL_DONE;
+
+	if (!users)
+		return out_of_memory();
+	family_users(found, users);
 	if (!found->count)
-		return out_error(CTL_UNREACHABLE, "no instance fits -n %s (mtctl ls shows all)", r->text);
-	if (*r->role)
-		status = keep_role(r, found);
-	if (status != CTL_DONE || !r->index)
-		return status;
-	if (r->index > found->count)
-		return refuse_index(r, found);
-	found->at[0] = found->at[r->index - 1];
-	found->count = 1;
-	return CTL_DONE;
+		status = out_error(CTL_UNREACHABLE, "no instance fits -n %s (mtctl ls shows all)", r->text);
+	else if (!each && (*r->role || r->index) && family_count(users, found->count) > 1)
+		status = refuse_users(r, found, users, "several users have processes of that name");
+	else
+		status = keep_each(r, found, users, &kept, &fit);
+	if (status == CTL_DONE && !fit.count)
+		status = refuse_role(r, found);
+	else if (status == CTL_DONE && !kept.count)
+		status = refuse_index(r, &fit);
+	if (status == CTL_DONE) {
+		find_free(found);
+		*found = kept;
+		kept = (struct instances){ 0 };
+	}
+	free(users);
+	find_free(&fit);
+	find_free(&kept);
+	return status;
 }

@@ -16,8 +16,9 @@ struct role {
 /* CTL_DONE, or CTL_USAGE with the error said. `text` stays the caller's. */
 int role_read(const char *text, struct role *r);
 
-/* Keeps those of one name that have the role, and of these the one of the index. CTL_DONE, or
-   CTL_UNREACHABLE with the error said. */
-int role_keep(const struct role *r, struct instances *found);
+/* Keeps those of one name, sorted by pid, that have the role, and of these the one of the index. Each user's are judged
+   and counted for themselves (family.h): whoever calls his process so moves nobody else's place. Those of several users are
+   refused, unless `each` is wanted. CTL_DONE, or CTL_UNREACHABLE with the error said. */
+int role_keep(const struct role *r, bool each, struct instances *found);
 
 #endif

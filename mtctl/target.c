@@ -226,17 +226,17 @@ static int keep_name(const char *name, bool is_pattern, struct instances *chosen
 	return CTL_DONE;
 }
 
-static int choose_role(const char *name, bool is_pattern, struct instances *chosen)
+static int choose_role(const char *name, bool is_pattern, bool each, struct instances *chosen)
 {
 	struct role role;
 	int status = role_read(name, &role);
 
 	if (status == CTL_DONE && *role.name)
 		status = keep_name(role.name, is_pattern, chosen);
-	return status == CTL_DONE ? role_keep(&role, chosen) : status;
+	return status == CTL_DONE ? role_keep(&role, each, chosen) : status;
 }
 
-static int choose_name(const struct options *o, struct instances *chosen)
+static int choose_name(const struct options *o, bool each, struct instances *chosen)
 {
 	char *name = strdup(o->name);
 	bool is_pattern;
@@ -252,32 +252,36 @@ static int choose_name(const struct options *o, struct instances *chosen)
 	if (!strchr(name, ':') || any(chosen, is_called, name))
 		status = keep_name(name, is_pattern, chosen);
 	else
-		status = choose_role(name, is_pattern, chosen);
+		status = choose_role(name, is_pattern, each, chosen);
 	free(name);
 	return status;
 }
 
-int target_list(const struct options *o, struct instances *chosen)
+static int choose(const struct options *o, bool each, struct instances *chosen)
 {
 	if (o->pid)
 		return choose_pid(o, chosen);
 	if (o->socket)
 		return choose_socket(o, chosen);
 	if (o->name)
-		return choose_name(o, chosen);
+		return choose_name(o, each, chosen);
 	find_instances(chosen, 0);
-	find_keep(chosen, is_there, NULL);
 	return CTL_DONE;
+}
+
+int target_list(const struct options *o, struct instances *chosen)
+{
+	int status = choose(o, true, chosen);
+
+	if (!o->pid && !o->socket)
+		find_keep(chosen, is_there, NULL);
+	return status;
 }
 
 int target_choose(const struct options *o, struct instances *chosen)
 {
-	int status = CTL_DONE;
+	int status = choose(o, o->all, chosen);
 
-	if (o->pid || o->socket || o->name)
-		status = target_list(o, chosen);
-	else
-		find_instances(chosen, 0);
 	if (status != CTL_DONE)
 		return status;
 	if (chosen->unfinished && !o->all)

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 
-from harness import BUILD, MTCTL, PATIENCE_S, Program, by_root, equal, fact_if, is_root, wait_for
+from harness import BUILD, MTCTL, PATIENCE_S, Program, by_root, children, equal, fact_if, is_root, wait_for
 
 ISOLATED = "MT_TEST_ISOLATED"
 SLEEP = ("sleep", "1000")
@@ -101,6 +101,58 @@ def path_of(place, program):
 def name_of(program):
     with open(f"/proc/{program.pid}/comm", errors="replace") as comm:
         return comm.read().rstrip("\n")
+
+
+# Forks two children, and each of the three takes a title where one is given for it.
+FAMILY = r"""
+import os, sys, time
+titles = sys.argv[1:] + [None] * 3
+def title(text):
+    if text:
+        with open("/proc/self/stat") as stat:
+            start, end = map(int, stat.read().rsplit(")", 1)[1].split()[45:47])
+        with open("/proc/self/mem", "r+b", buffering=0) as mem:
+            mem.seek(start)
+            mem.write(text.encode().ljust(end - start, b"\0"))
+for n in (1, 2):
+    if os.fork() == 0:
+        title(titles[n])
+        time.sleep(1000)
+title(titles[0])
+print("titled", flush=True)
+time.sleep(1000)
+"""
+
+
+class Family:
+    """A parent and two children, all instances, with their pids in order."""
+
+    def __init__(self, place, *titles):
+        argv = (sys.executable, "-c", FAMILY, *titles)
+        self.place, self.titles = place, titles
+        self.program = Program(argv, env=place.environment(), stdout=subprocess.PIPE)
+
+    def __enter__(self):
+        self.program.__enter__()
+        self.program.process.stdout.readline()
+        self.master = self.program.pid
+        self.workers = sorted(children(self.master))
+        for pid in (self.master, *self.workers):
+            self.place.wait_socket(pid)
+        for pid, title in zip((self.master, *self.workers), self.titles):
+            wait_for(lambda: title.encode() in open(f"/proc/{pid}/cmdline", "rb").read(), title)
+        return self
+
+    def __exit__(self, *_):
+        for pid in self.workers:
+            os.kill(pid, signal.SIGKILL)
+        self.program.__exit__()
+
+    def chosen(self, name):
+        """Whom -n with this name means."""
+        done = run("-n", name, "--all", "-j", "mt.info", env=here(self.place))
+        equal((done.status, done.err), (0, ""), done.out)
+        return sorted(json.loads(line)["pid"] for line in done.out.splitlines())
 
 
 def freeze(program):

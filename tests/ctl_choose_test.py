@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 
-from ctl import (HEADER, ISOLATED, NOBODY, PYTHON, SLEEP, Server, alone, as_root, clean, each_says, freeze, here,
+from ctl import (HEADER, ISOLATED, NOBODY, PYTHON, SLEEP, Family, Server, alone, as_root, clean, each_says, freeze, here,
                  host, isolate, name_of, path_of, result_of, run, says)
 from harness import (LIB, MTCTL, PATIENCE_S, Place, Program, by_root, children, equal, fact, nginx_user, run_facts,
                      wait_for)
@@ -140,58 +140,6 @@ def exact_name_goes_before_pattern():
             path_of(place, one), path_of(place, two)
             done = run("-n", "s*", "-j", "mt.info", env=here(place))
             equal(json.loads(done.out)["pid"], two.pid)
-
-
-# Forks two children, and each of the three takes a title where one is given for it.
-FAMILY = r"""
-import os, sys, time
-titles = sys.argv[1:] + [None] * 3
-def title(text):
-    if text:
-        with open("/proc/self/stat") as stat:
-            start, end = map(int, stat.read().rsplit(")", 1)[1].split()[45:47])
-        with open("/proc/self/mem", "r+b", buffering=0) as mem:
-            mem.seek(start)
-            mem.write(text.encode().ljust(end - start, b"\0"))
-for n in (1, 2):
-    if os.fork() == 0:
-        title(titles[n])
-        time.sleep(1000)
-title(titles[0])
-print("titled", flush=True)
-time.sleep(1000)
-"""
-
-
-class Family:
-    """A parent and two children, all instances, with their pids in order."""
-
-    def __init__(self, place, *titles):
-        argv = (sys.executable, "-c", FAMILY, *titles)
-        self.place, self.titles = place, titles
-        self.program = Program(argv, env=place.environment(), stdout=subprocess.PIPE)
-
-    def __enter__(self):
-        self.program.__enter__()
-        self.program.process.stdout.readline()
-        self.master = self.program.pid
-        self.workers = sorted(children(self.master))
-        for pid in (self.master, *self.workers):
-            self.place.wait_socket(pid)
-        for pid, title in zip((self.master, *self.workers), self.titles):
-            wait_for(lambda: title.encode() in open(f"/proc/{pid}/cmdline", "rb").read(), title)
-        return self
-
-    def __exit__(self, *_):
-        for pid in self.workers:
-            os.kill(pid, signal.SIGKILL)
-        self.program.__exit__()
-
-    def chosen(self, name):
-        """Whom -n with this name means."""
-        done = run("-n", name, "--all", "-j", "mt.info", env=here(self.place))
-        equal((done.status, done.err), (0, ""), done.out)
-        return sorted(json.loads(line)["pid"] for line in done.out.splitlines())
 
 
 @fact

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from ctl import Server, as_root, clean, here, host, isolate, name_of, path_of, result_of, run, says
+from ctl import Family, Server, as_root, clean, here, host, isolate, name_of, path_of, result_of, run, says
 from harness import MTCTL, Place, Program, equal, fact, run_facts, wait_for
 
 isolate()
@@ -422,6 +422,20 @@ def what_a_dead_server_with_a_full_queue_has_left_goes_only_with_its_process():
     others, left = lured("if os.fork() == 0:\n    fill(name(2_000_000_000)); fill(name(victim)); os._exit(0)\nos.wait()")
     equal((others, [re.sub("[0-9]+", "PID", name) for name in left]), ([], ["mtpreload.PID.sock"]))
     assert "2000000000" not in left[0], left
+
+
+@as_root
+def a_role_is_counted_among_one_user_s_processes_only():
+    python = os.path.basename(os.path.realpath(sys.executable))
+    with Lures(1, "listen(name(os.getpid()))  # worker") as lure, Place() as place, \
+            Family(place, "d: master process", "d: worker process", "d: worker process") as family:
+        assert lure.pid < family.master  # it would be the first
+        for role in ("worker:1", "worker:2", "worker", "master", ":2"):
+            done = run("-t", "5", "-n", f"{python}:{role}", "mt.mem_alloc", "1", env=here(place))
+            says(done, 3, "", f"mtctl: -n {python}:{role}: several users have processes of that name: uid {USER} has "
+                 f"{lure.pid}; uid 0 has {family.master} and 2 more (choose with -p PID)\n")
+        listed = json.loads(run("ls", "-j", "-n", f"{python}:worker:1", env=here(place)).out)
+        equal([i["pid"] for i in listed], [lure.pid, family.workers[0]], "the first of each user's")
 
 
 HUNDRED_THOUSAND = """
