@@ -38,8 +38,8 @@ long bound_descriptors(pid_t pid, pid_t thread)
 	return count;
 }
 
-/* The path in a line of that inode, or NULL. */
-static const char *path_in(const char *line, const char *end, unsigned long inode)
+/* The name in a line of that inode, which begins with `first`: a path, or an abstract one. NULL. */
+static const char *name_in(const char *line, const char *end, unsigned long inode, char first)
 {
 	const char *at = line;
 	char *behind;
@@ -49,21 +49,21 @@ static const char *path_in(const char *line, const char *end, unsigned long inod
 		at += strcspn(at, " \n");
 	}
 	at += strspn(at, " ");
-	if (at >= end || strtoul(at, &behind, 10) != inode || behind + 1 >= end || behind[0] != ' ' || behind[1] != '/')
+	if (at >= end || strtoul(at, &behind, 10) != inode || behind + 1 >= end || behind[0] != ' ' || behind[1] != first)
 		return NULL;
 	return behind + 1;
 }
 
-/* A name with a newline in it forges lines, but takes none away: an inode with two paths has none to be believed. */
-static bool path_of_inode(const struct buf *list, unsigned long inode, char *path, size_t cap)
+/* A name with a newline in it forges lines, but takes none away: an inode with two names has none to be believed. */
+static bool name_of_inode(const struct buf *list, unsigned long inode, char first, char *name, size_t cap)
 {
 	const char *line = list->data, *end, *at;
 	unsigned found = 0;
 
 	for (; line && (end = strchr(line, '\n')); line = end + 1) {
-		at = path_in(line, end, inode);
+		at = name_in(line, end, inode, first);
 		if (at) {
-			snprintf(path, cap, "%.*s", (int)(end - at), at);
+			snprintf(name, cap, "%.*s", (int)(end - at), at);
 			found++;
 		}
 	}
@@ -81,7 +81,7 @@ static void undot(char *path)
 
 #define SOCKET "socket:["
 
-static bool find_path(pid_t pid, pid_t thread, const struct buf *list, char *path, size_t cap)
+static bool find_name(pid_t pid, pid_t thread, const struct buf *list, char first, char *name, size_t cap)
 {
 	DIR *table = open_table(pid, thread);
 	struct dirent *entry;
@@ -94,19 +94,34 @@ static bool find_path(pid_t pid, pid_t thread, const struct buf *list, char *pat
 
 			target[n > 0 ? n : 0] = '\0';
 			found = strncmp(target, SOCKET, strlen(SOCKET)) == 0 &&
-				path_of_inode(list, strtoul(target + strlen(SOCKET), NULL, 10), path, cap);
+				name_of_inode(list, strtoul(target + strlen(SOCKET), NULL, 10), first, name, cap);
 		}
 	if (table)
 		closedir(table);
-	if (found)
-		undot(path);
 	return found;
+}
+
+static bool find_path(pid_t pid, pid_t thread, const struct buf *list, char *path, size_t cap)
+{
+	if (!find_name(pid, thread, list, '/', path, cap))
+		return false;
+	undot(path);
+	return true;
 }
 
 bool bound_path(pid_t pid, pid_t thread, char *path, size_t cap)
 {
 	struct buf list = { 0 };
 	bool found = proc_file(pid, "net/unix", &list) == 0 && find_path(pid, thread, &list, path, cap);
+
+	buf_free(&list);
+	return found;
+}
+
+bool bound_abstract(pid_t pid, pid_t thread, char *name, size_t cap)
+{
+	struct buf list = { 0 };
+	bool found = proc_file(pid, "net/unix", &list) == 0 && find_name(pid, thread, &list, '@', name, cap);
 
 	buf_free(&list);
 	return found;

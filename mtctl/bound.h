@@ -16,6 +16,9 @@
    where the thread has no socket with a path. */
 bool bound_path(pid_t pid, pid_t thread, char *path, size_t cap);
 
+/* The same for a name without a file, as "@mtpreload.PID". */
+bool bound_abstract(pid_t pid, pid_t thread, char *name, size_t cap);
+
 /* The directory in which it was bound, as the process itself sees that, and the name there. */
 struct bound {
 	bool unseen; /* its descriptors may not be seen, so that nothing below is known */

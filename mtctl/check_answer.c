@@ -21,6 +21,7 @@
 #include "users.h"
 
 #define ANSWER_NS (2 * NS_PER_S)
+#define NAMES_SHOWN_MAX 4
 #define BIND_TRIES 20
 #define BIND_WAIT_NS (50 * NS_PER_MS)
 
@@ -58,29 +59,41 @@ static enum level has_socket(struct subject *s, struct buf *text)
 	return LEVEL_OK;
 }
 
-/* Is it bound, in whichever network namespace it is? */
-static bool is_bound(const struct subject *s, const char *abstract)
+/* Abstract names of its pid in its network. Processes of other pid namespaces may have some of them. */
+static void add_bound(const struct subject *s, struct buf *names)
 {
 	struct buf list = { 0 };
-	char line[RUNDIR_NAME_MAX + 4];
-	bool bound;
+	char *rest, *line, *name;
+	unsigned count = 0;
 
-	snprintf(line, sizeof(line), " %s\n", abstract);
-	bound = proc_file(s->proc.pid, "net/unix", &list) == 0 && strstr(list.data, line);
+	rest = proc_file(s->proc.pid, "net/unix", &list) == 0 ? list.data : NULL;
+	while ((line = strsep(&rest, "\n"))) {
+		name = strrchr(line, ' ');
+		if (name && place_is_abstract(&s->proc, name + 1) && count++ < NAMES_SHOWN_MAX)
+			buf_printf(names, "%s%s", count > 1 ? " or " : "", name + 1);
+	}
+	if (count > NAMES_SHOWN_MAX)
+		buf_printf(names, " or one of %u more", count - NAMES_SHOWN_MAX);
 	buf_free(&list);
-	return bound;
 }
 
+/* In whichever network namespace it is. Which name is its own its descriptors tell, where they may be seen. */
 static enum level other_network(struct subject *s, struct buf *text)
 {
-	char name[RUNDIR_NAME_MAX];
+	char own[RUNDIR_NAME_MAX];
+	struct buf names = { 0 };
 
-	rundir_abstract(s->proc.inner, 1, name);
-	if (s->untouchable || s->found.count || !is_bound(s, name))
+	if (s->untouchable || s->found.count)
 		return LEVEL_NONE;
-	buf_printf(text, "its socket is %s, in another network namespace than ours, and no directory was usable",
-		   name);
-	return LEVEL_PROBLEM;
+	if (bound_abstract(s->proc.pid, s->thread, own, sizeof(own)))
+		buf_str(&names, own);
+	else if (bound_descriptors(s->proc.pid, s->thread) < 0)
+		add_bound(s, &names);
+	if (names.len)
+		buf_printf(text, "its socket is %.*s, in another network namespace than ours, and no directory was usable",
+			   (int)names.len, names.data);
+	buf_free(&names);
+	return text->len ? LEVEL_PROBLEM : LEVEL_NONE;
 }
 
 static enum level lost(struct subject *s, struct buf *text)

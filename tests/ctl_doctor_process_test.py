@@ -268,6 +268,35 @@ def a_socket_of_another_network_is_told():
                 of=[program.pid])
 
 
+# Another process has the first name of this pid.
+SECOND = r"""
+    first = socket.socket(socket.AF_UNIX)
+    first.bind("\0mtpreload.%d" % os.getpid())
+    if os.fork() == 0:
+        ctypes.CDLL(None).prctl(1, 9)  # ends with its parent
+        time.sleep(1000)
+    first.close()
+    s = socket.socket(socket.AF_UNIX)
+    s.bind("\0mtpreload.%d.2" % os.getpid())
+    s.listen(8)
+"""
+
+
+@alone
+def the_name_that_it_has_itself_in_another_network_is_told():
+    with Place() as place, fake(place, SECOND, "unshare", "--net") as program:
+        program.process.stdout.readline()
+        problem("network", f"its socket is @mtpreload.{program.pid}.2, in another network namespace",
+                of=[program.pid])
+
+
+@alone
+def a_name_of_another_process_in_another_network_is_not_its_own():
+    with Place() as place, fake(place, SECOND.split("    first.close()")[0] + "    first.close()\n", "unshare", "--net") as program:
+        program.process.stdout.readline()
+        assert "network" not in findings(str(program.pid), status=1)
+
+
 @fact
 def one_that_does_not_answer_is_told_so():
     with Place() as place, fake(place, LISTEN) as program:
