@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proc.h"
 #include "users.h"
 
 /* By number, as in capabilities(7). */
@@ -70,4 +71,13 @@ bool access_why(pid_t pid, const char *status, struct buf *why)
 	add_names(why, held);
 	buf_str(why, ": only root may command it");
 	return true;
+}
+
+bool access_why_process(pid_t pid, struct buf *why)
+{
+	struct buf status = { 0 };
+	bool is_so = pid && proc_file(pid, "status", &status) == 0 && access_why(pid, status.data, why);
+
+	buf_free(&status);
+	return is_so;
 }

@@ -12,4 +12,7 @@
    reason is appended. */
 bool access_why(pid_t pid, const char *status, struct buf *why);
 
+/* The same for a process of which nothing has been read. */
+bool access_why_process(pid_t pid, struct buf *why);
+
 #endif

@@ -19,8 +19,9 @@ struct asking {
 	uint64_t turn_ns, deadline_ns;
 };
 
-static void end(struct asking *all, struct asked *one)
+static void end(struct asking *all, struct asked *one, int rc)
 {
+	one->rc = rc;
 	all->talking -= one->state == ASK_TALKS;
 	all->busy -= one->state == ASK_BUSY;
 	one->state = ASK_OVER;
@@ -34,7 +35,7 @@ static void put(struct asking *all, struct asked *one)
 	if (n >= 0)
 		one->sent += (size_t)n;
 	else if (n != -EAGAIN)
-		end(all, one);
+		end(all, one, (int)n);
 }
 
 /* All replies that are there. Nobody has asked for lines that tell of progress. */
@@ -45,11 +46,15 @@ static void take(struct asking *all, struct asked *one)
 	size_t len;
 	int rc;
 
-	while ((rc = link_take(&one->link, &line, &len)) == 0)
-		if (call_read(line, len, ++one->heard, &a) < 0 || a.unfinished || !all->hear(one, &a))
+	while ((rc = link_take(&one->link, &line, &len)) == 0) {
+		rc = call_read(line, len, ++one->heard, &a);
+		if (rc == 0 && a.unfinished)
+			rc = -EPROTO;
+		if (rc < 0 || !all->hear(one, &a))
 			break;
+	}
 	if (rc != -EAGAIN)
-		end(all, one);
+		end(all, one, rc);
 }
 
 static void begin(struct asking *all, struct asked *one, uint64_t now)
@@ -66,6 +71,7 @@ static void begin(struct asking *all, struct asked *one, uint64_t now)
 		return;
 	}
 	one->state = rc == 0 ? ASK_TALKS : ASK_OVER;
+	one->rc = rc;
 	if (rc < 0)
 		return;
 	all->talking++;
@@ -81,7 +87,7 @@ static void take_turns(struct asking *all, uint64_t now)
 		struct asked *one = &all->asked[i];
 
 		if (one->state == ASK_TALKS && all->fresh < all->count && now >= one->until_ns)
-			end(all, one);
+			end(all, one, -ETIMEDOUT);
 		else if (one->state == ASK_BUSY && all->talking < ASK_AT_ONCE && now >= one->until_ns)
 			begin(all, one, now);
 	}
@@ -146,5 +152,7 @@ void ask_all(struct asked *asked, size_t count, const struct buf *requests,
 	}
 	for (size_t i = 0; i < count; i++)
 		if (asked[i].state == ASK_TALKS || asked[i].state == ASK_BUSY)
-			end(&all, &asked[i]);
+			end(&all, &asked[i], -ETIMEDOUT);
+		else if (asked[i].state == ASK_WAITS)
+			asked[i].rc = -ETIMEDOUT;
 }

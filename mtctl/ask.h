@@ -25,6 +25,8 @@ struct asked {
 	void *context;
 	enum ask_state state;
 	struct link link;
+	int rc;            /* once it is over: 0 where `hear` had enough; -errno of connecting, or as link_take and
+			      call_read; -ETIMEDOUT where it was not heard in time */
 	size_t sent;
 	unsigned heard;    /* replies: the next one's id is one more */
 	uint64_t until_ns; /* its turn's end while it talks; while it is busy, when it is tried again */

@@ -3,11 +3,14 @@
    what /proc knows is shown for it all the same, and for those of other users. */
 #include "ls.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "access_why.h"
 #include "ask.h"
 #include "base/clock.h"
 #include "call.h"
@@ -17,6 +20,7 @@
 #include "prune.h"
 #include "shun.h"
 #include "target.h"
+#include "verify.h"
 
 /* When the search has taken as long as it may (effort.h), or its machine is busy. */
 #define ASK_LEAST_NS (400 * NS_PER_MS)
@@ -28,6 +32,7 @@
 struct row {
 	const struct instance *at;
 	bool informed, answered;
+	const char *silence; /* unless it has answered: why there is nothing to show of it but what /proc knows */
 	uint64_t uptime_s, held;
 	char allocator[64];
 };
@@ -49,6 +54,23 @@ static bool hear(struct asked *one, const struct answer *a)
 	return false;
 }
 
+/* An instance hangs up on whoever may not ask it. */
+static const char *silence(const struct instance *at, int rc)
+{
+	struct buf why = { 0 };
+	bool is_refused = rc == -ECONNRESET && geteuid() != 0 && at->proc.pid;
+	bool is_root_s = (is_refused || find_is_refused(at, NULL)) && access_why_process(at->proc.pid, &why);
+
+	buf_free(&why);
+	if (find_is_shunned(at, NULL))
+		return "filter";
+	if (is_root_s)
+		return "only root may ask";
+	if (find_is_refused(at, NULL) || (is_refused && !verify_is_user(geteuid(), &at->proc)))
+		return "no permission";
+	return "not answering";
+}
+
 static bool ask(struct row *rows, size_t count, uint64_t deadline_ns)
 {
 	struct asked *asked = calloc(count + 1, sizeof(*asked));
@@ -61,6 +83,8 @@ static bool ask(struct row *rows, size_t count, uint64_t deadline_ns)
 	for (size_t i = 0; i < count; i++)
 		asked[i] = (struct asked){ .at = rows[i].at, .context = &rows[i], .link = LINK_CLOSED };
 	ask_all(asked, count, &requests, hear, deadline_ns);
+	for (size_t i = 0; i < count; i++)
+		rows[i].silence = silence(rows[i].at, asked[i].rc);
 	buf_free(&requests);
 	free(asked);
 	return true;
@@ -91,14 +115,6 @@ static const struct column {
 
 typedef char cells[COLUMNS][CELL_MAX];
 
-/* Why there is nothing to show of it but what /proc knows. */
-static const char *silence(const struct row *r)
-{
-	if (find_is_shunned(r->at, NULL))
-		return "filter";
-	return find_is_refused(r->at, NULL) ? "no permission" : "not answering";
-}
-
 static void fill(const struct row *r, cells c)
 {
 	const struct proc *p = &r->at->proc;
@@ -108,7 +124,7 @@ static void fill(const struct row *r, cells c)
 	snprintf(c[2], CELL_MAX, "%s", p->name);
 	snprintf(c[3], CELL_MAX, "%u", (unsigned)p->uid);
 	snprintf(c[4], CELL_MAX, "-");
-	snprintf(c[5], CELL_MAX, "%s", silence(r));
+	snprintf(c[5], CELL_MAX, "%s", r->silence);
 	snprintf(c[6], CELL_MAX, "-");
 	snprintf(c[7], CELL_MAX, "%s", *r->at->socket ? r->at->socket : "-");
 	if (!r->answered)
@@ -174,7 +190,7 @@ static void add_object(struct buf *b, const struct row *r)
 		add_text(b, "allocator", r->allocator);
 		buf_printf(b, ",\"held\":%" PRIu64, r->held);
 	} else {
-		add_text(b, "error", silence(r));
+		add_text(b, "error", r->silence);
 	}
 	if (*r->at->socket)
 		add_text(b, "socket", r->at->socket);

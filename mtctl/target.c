@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "access_why.h"
 #include "base/clock.h"
 #include "base/nearest.h"
 #include "link.h"
@@ -34,6 +35,25 @@ static double seconds(uint64_t ns)
 	return (double)ns / (double)NS_PER_S;
 }
 
+/* A refusal, by the kernel or by the process: only root may command some processes. */
+static int refused_error(const struct instance *i, int rc, const char *who)
+{
+	struct buf why = { 0 };
+	bool is_root_s = geteuid() != 0 && access_why_process(i->proc.pid, &why);
+
+	if (is_root_s)
+		out_error(CTL_UNREACHABLE, "%s does not accept uid %u: %.*s", who, (unsigned)geteuid(), (int)why.len,
+			  why.data);
+	else if (rc == -ECONNRESET)
+		out_error(CTL_UNREACHABLE, "%s closed the connection: it has ended, or does not accept uid %u", who,
+			  (unsigned)geteuid());
+	else
+		out_error(CTL_UNREACHABLE, "no permission for %s (run mtctl as the user of the process, or as root)",
+			  i->socket);
+	buf_free(&why);
+	return CTL_UNREACHABLE;
+}
+
 int target_error(const struct instance *i, int rc, pid_t peer, const struct options *o)
 {
 	const struct patience *patience = &o->patience;
@@ -56,19 +76,14 @@ int target_error(const struct instance *i, int rc, pid_t peer, const struct opti
 	case ESRCH:
 		return foreign_error(i, peer);
 	case ECONNRESET:
-		return out_error(CTL_UNREACHABLE,
-				 "%s closed the connection: it has ended, or does not accept uid %u",
-				 who, (unsigned)geteuid());
+	case EACCES:
+	case EPERM:
+		return refused_error(i, rc, who);
 	case ECONNREFUSED:
 	case ENOTSOCK:
 		return out_error(CTL_UNREACHABLE,
 				 "nobody listens on %s: its process has ended, or it is no socket (mtctl "
 				 "ls shows the live ones)",
-				 i->socket);
-	case EACCES:
-	case EPERM:
-		return out_error(CTL_UNREACHABLE,
-				 "no permission for %s (run mtctl as the user of the process, or as root)",
 				 i->socket);
 	case -FIND_SHUNNED:
 		return out_error(CTL_UNREACHABLE,

@@ -3,6 +3,7 @@
 """mtctl doctor on processes that have the library: each cause, in a real case of it."""
 
 import ctypes
+import json
 import os
 import random
 import re
@@ -433,6 +434,13 @@ def a_process_with_more_rights_than_its_user_is_for_root_alone():
             says(run("doctor", str(program.pid), user=65534, group=65534, extra_groups=[], binary=tool), 3, "",
                  f"mtctl: uid 65534 may not look into process {program.pid} ({name_of(program)}) of uid 65534 "
                  f"({text})\n")
+            user = dict(user=65534, group=65534, extra_groups=[], binary=tool, env=here(place))
+            equal([i["error"] for i in json.loads(run("ls", "-j", **user).out)], ["only root may ask"])
+            says(run("mt.mem_used", **user), 3, "", f"mtctl: process {program.pid} ({name_of(program)}) does not accept "
+                 f"uid 65534: {text}\n")
+            freeze(program)  # which hangs up on nobody; the kernel refuses the other's file all the same
+            equal([i["error"] for i in json.loads(run("ls", "-j", **user).out)],
+                  ["only root may ask" if argv is switched else "not answering"])
 
 
 @as_root
