@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Reads ids and capabilities. A process of uid 0 has the capabilities that its user has anyway. */
+/* Reads ids, groups and capabilities. A process of uid 0 has the capabilities that its user has anyway. */
 #include "access_why.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proc.h"
 #include "users.h"
@@ -49,12 +50,39 @@ static void add_names(struct buf *why, uint64_t held)
 		buf_printf(why, " and %d more", __builtin_popcountll(held));
 }
 
+#define GROUPS_MAX 1024
+
+/* Of the process's groups, one that we have not; -1 where there is none. The kernel writes them in our numbers. */
+static long group_that_we_lack(const char *status)
+{
+	static const char *const labels[] = { "\nGid:\t", "\nGroups:\t" };
+	gid_t ours[1 + GROUPS_MAX] = { getegid() };
+	int more = getgroups(GROUPS_MAX, ours + 1);
+
+	for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
+		const char *at = strstr(status, labels[i]);
+		char *end;
+
+		for (at = at ? at + strlen(labels[i]) : ""; *at >= '0' && *at <= '9'; at = end + strspn(end, " \t")) {
+			gid_t id = (gid_t)strtoul(at, &end, 10);
+			int known = 0;
+
+			while (known <= more && ours[known] != id)
+				known++;
+			if (more >= 0 && known > more)
+				return (long)id;
+		}
+	}
+	return -1;
+}
+
 bool access_why(pid_t pid, const char *status, struct buf *why)
 {
 	const char *uids = strstr(status, "\nUid:\t"), *permitted = strstr(status, "\nCapPrm:\t");
 	unsigned long id[3] = { 0 };
 	uint64_t held = permitted ? strtoull(permitted + strlen("\nCapPrm:\t"), NULL, 16) : 0;
 	uid_t inside;
+	long group;
 	char *end = (char *)(uids ? uids + strlen("\nUid:\t") : "");
 
 	for (int i = 0; i < 3; i++)
@@ -65,6 +93,11 @@ bool access_why(pid_t pid, const char *status, struct buf *why)
 		return true;
 	}
 	/* uid 0 of a user namespace has there what its capabilities are good for. */
+	group = id[0] && id[0] == geteuid() ? group_that_we_lack(status) : -1;
+	if (group >= 0) {
+		buf_printf(why, "it is in group %ld, and this mtctl is not: only root and users of that group may command it", group);
+		return true;
+	}
 	if (!held || !id[0] || (users_number(pid, (uid_t)id[0], &inside) && !inside))
 		return false;
 	buf_str(why, "it holds ");

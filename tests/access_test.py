@@ -13,6 +13,7 @@ from safety import our_thread
 from victims import is_nameless
 
 USER = 1000
+OTHERS = 1006  # a group
 
 # Asks once, waits for a line, asks for a log, and tells what came of either.
 CLIENT = """
@@ -130,6 +131,37 @@ def the_user_of_a_host_without_more_rights_commands_it():
             equal(answer(path, uid), "200 OK\n")
             with Client(path) as root:
                 equal(root.call("mt.mem_used"), 0)
+
+
+def in_groups(first, *more):
+    groups = ["--groups=" + ",".join(map(str, more))] if more else ["--clear-groups"]
+    return ["setpriv", f"--reuid={USER}", f"--regid={first}", *groups]
+
+
+@by_root
+def a_user_without_all_groups_of_the_host_does_not_command_it():
+    """Its log would be made in directories that are closed to that user."""
+    with Place() as place:
+        closed = os.path.join(place.path, "closed")
+        os.mkdir(closed)
+        os.chown(closed, 0, OTHERS)
+        os.chmod(closed, 0o775)
+        for groups in ((OTHERS,), (USER, OTHERS), (USER, USER + 2, OTHERS)):
+            with Program([*in_groups(*groups), "sleep", "1000"], env=place.environment()) as host:
+                wait_for(lambda: executed(host.pid, "sleep"), "exec")
+                path = place.wait_socket(host.pid)
+                with client_of(path, os.path.join(closed, "log")) as client:
+                    equal(client.hear(), "hung up\n", groups)
+                    client.tell()
+                    equal(client.hear(), "hung up\n", groups)
+                equal(os.listdir(closed), [], groups)
+                tool = shutil.copy(MTCTL, place.path)
+                said = subprocess.run(as_user(USER, tool, "doctor", str(host.pid)), capture_output=True, text=True,
+                                      env=dict(place.environment(), LD_PRELOAD=""))
+                assert "and this mtctl is not: only root and users of that group may command it" in said.stdout + said.stderr, said
+                for more in (groups, (*groups[::-1], USER + 3)):
+                    with Program([*in_groups(*more), sys.executable, "-c", CLIENT, path], **PIPES) as client:
+                        equal(client.hear(), "200 OK\n", (groups, more))
 
 
 # Enters a user namespace, as `nsenter --user --preserve-credentials` does.

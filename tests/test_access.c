@@ -3,6 +3,7 @@
 #include "control/access.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "tests/unit.h"
 
 #define OTHER 1000
+#define OTHERS 1006 /* a group */
 #define OVERFLOW_UID 65534
 
 static int listener;
@@ -140,6 +142,24 @@ START_TEST(user_is_not_let_in_where_we_hold_a_capability)
 }
 END_TEST
 
+START_TEST(user_is_not_let_in_where_we_are_in_a_group_of_which_he_is_not)
+{
+	const gid_t groups[] = { getegid(), OTHERS };
+
+	if (geteuid() != 0)
+		return;
+	listen_at("");
+	come_as(OTHER);
+	come_as(0);
+	ck_assert_int_eq(setgroups(COUNT(groups), groups), 0);
+	come_as(OTHER);
+	become(OTHER, OTHER, OTHER);
+	ck_assert(!is_let_in());
+	ck_assert(is_let_in()); /* root is, always */
+	ck_assert(is_let_in());
+}
+END_TEST
+
 START_TEST(overflow_uid_is_a_user_like_others_where_every_uid_has_a_number)
 {
 	if (geteuid() != 0)
@@ -223,6 +243,7 @@ END_TEST
 
 UNIT_SUITE_TAGGED(access, UNIT_GIVES_UP, our_own_user_is_let_in, user_is_let_in_only_where_all_three_ids_are_his, another_user_is_not_let_in,
 	   user_is_not_let_in_where_we_hold_a_capability,
+	   user_is_not_let_in_where_we_are_in_a_group_of_which_he_is_not,
 	   overflow_uid_is_a_user_like_others_where_every_uid_has_a_number,
 	   nobody_without_a_number_is_let_in_where_we_hold_capabilities,
 	   root_of_a_namespace_in_which_we_have_no_number_is_not_let_in,

@@ -112,6 +112,11 @@ static inline int kernel_getresgid(gid_t *gid, gid_t *effective, gid_t *saved)
 	return (int)kernel_syscall(SYS_getresgid, gid, effective, saved);
 }
 
+static inline int kernel_getgroups(int most, gid_t *groups)
+{
+	return (int)kernel_syscall(SYS_getgroups, most, groups);
+}
+
 /* Time. By the vDSO, so it costs what the C library's costs. */
 
 int kernel_clock_gettime(clockid_t clock, struct timespec *time);

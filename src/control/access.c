@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A peer's rights cannot be known without a race, its uid can. So the process's own rights decide whether its user may
-   command it: none beyond that uid. Asked by server.c at accept, by conn.c before each batch, by socket.c at the bind. */
+/* A peer's rights cannot be known without a race; its uid and groups, of when it connected, can. So the process's own
+   rights decide whether its user may command it: none beyond that uid and the peer's groups. Asked by server.c at accept,
+   by conn.c before each batch, by socket.c at the bind. */
 #include "access.h"
 
 #include <stddef.h>
@@ -61,6 +62,62 @@ static bool came_by_file(int fd)
 	       name.sun_path[0];
 }
 
+#define GROUPS_MAX 1024 /* who is in more is not compared */
+
+#ifndef SO_PEERGROUPS
+#define SO_PEERGROUPS 59
+#endif
+
+struct groups {
+	gid_t id[3 + GROUPS_MAX];
+	unsigned count;
+};
+
+/* Real, effective and saved, and the supplementary ones. */
+static bool read_groups(struct groups *g)
+{
+	int more = kernel_getresgid(&g->id[0], &g->id[1], &g->id[2]);
+
+	if (more == 0)
+		more = kernel_getgroups(GROUPS_MAX, g->id + 3);
+	g->count = more < 0 ? 0 : 3 + (unsigned)more;
+	return more >= 0;
+}
+
+/* A kernel that does not tell the supplementary ones leaves the first. */
+static void read_peer_groups(int fd, gid_t first, struct groups *g)
+{
+	socklen_t size = GROUPS_MAX * sizeof(gid_t);
+
+	g->id[0] = first;
+	g->count = 1;
+	if (kernel_getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, g->id + 1, &size) == 0)
+		g->count += size / (socklen_t)sizeof(gid_t);
+}
+
+static bool has(const struct groups *g, gid_t id)
+{
+	for (unsigned i = 0; i < g->count; i++)
+		if (g->id[i] == id)
+			return true;
+	return false;
+}
+
+/* A log is made with the process's groups, so in directories that are closed to a user without them. The process gains
+   none while such a user is connected: for that it would have to hold a capability. */
+static bool has_our_groups(int fd, gid_t first)
+{
+	struct groups ours, peers;
+	unsigned i = 0;
+
+	if (!read_groups(&ours))
+		return false;
+	read_peer_groups(fd, first, &peers);
+	while (i < ours.count && has(&peers, ours.id[i]))
+		i++;
+	return i == ours.count;
+}
+
 bool access_begins(int fd, struct ucred *peer)
 {
 	socklen_t size = sizeof(*peer);
@@ -77,7 +134,7 @@ bool access_begins(int fd, struct ucred *peer)
 	/* It may stand for anybody, our own user among them, whom only a file's mode can tell apart. */
 	if (!uid_is_one_user_s(peer->uid))
 		return came_by_file(fd);
-	return peer->uid == uid;
+	return peer->uid == uid && has_our_groups(fd, peer->gid);
 }
 
 bool access_lasts(uid_t peer)

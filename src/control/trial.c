@@ -74,7 +74,7 @@ static int try_rights_and_figures(void)
 	kernel_syscall(SYS_prlimit64, 0, 0, NULL, NULL);
 	kernel_getrandom(NULL, (size_t)0, 0);
 	return kernel_getresuid(&ids[0], &ids[1], &ids[2]) + kernel_getresgid(&ids[0], &ids[1], &ids[2]) +
-	       (int)kernel_uid() + (int)kernel_euid() + (int)kernel_ppid() + sysinfo(&machine);
+	       kernel_getgroups(0, NULL) + (int)kernel_uid() + (int)kernel_euid() + (int)kernel_ppid() + sysinfo(&machine);
 }
 
 /* A table of one's own is there already, if only as a copy. */
