@@ -20,7 +20,8 @@ HOST = f"""
 import ctypes, os, sys
 libc = ctypes.CDLL(None)
 deeds = dict(fork=lambda: os.fork() or os._exit(0), unshare=lambda: libc.unshare({CLONE_NEWNS}),
-             alloc=lambda: libc.mt_mem_alloc(ctypes.c_size_t(4096)))
+             alloc=lambda: libc.mt_mem_alloc(ctypes.c_size_t(4096)), exit=lambda: libc.exit(0), _exit=lambda: os._exit(0),
+             quick_exit=lambda: libc.quick_exit(0))
 for line in sys.stdin:
     done = deeds[line.strip()]()
     print("forked" if line == "fork\\n" else done, flush=True)
@@ -170,6 +171,29 @@ def a_host_goes_on_while_its_name_waits_for_a_frozen_directory():
             wait_for(lambda: os.path.exists(path), "its name")
             with Client(path) as client:
                 client.call("mt.reset")
+
+
+def main_thread_has_ended(pid):
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rsplit(")", 1)[1].split()[0] == "Z"
+
+
+@by_root
+def a_host_ends_while_its_name_cannot_be_removed():
+    """The kernel keeps what cannot be woken as a zombie, but all that is the host's goes."""
+    for way in ("exit", "_exit", "quick_exit"):
+        with Place() as place, file_system(os.path.join(place.path, "small")) as mount:
+            env = dict(place.environment(), MTPRELOAD_SOCKET=f"{mount}/%p.sock")
+            with Program(["/usr/bin/python3", "-c", HOST], env=env, **PIPES) as host:
+                path = f"{mount}/{host.pid}.sock"
+                wait_for(lambda: os.path.exists(path), "its name")
+                with frozen(mount) as hold:
+                    host.tell(way + "\n")
+                    equal(host.hear(), "", "its output is closed")
+                    wait_for(lambda: hold.over.is_set() or main_thread_has_ended(host.pid), "its end")
+                    assert not hold.over.is_set(), f"its {way} went on only when its directory did"
+                equal(host.process.wait(), 0)
+                assert not os.path.exists(path)
 
 
 VERSION_1 = "/sys/fs/cgroup/memory"

@@ -144,6 +144,24 @@ START_TEST(one_that_is_held_up_is_waited_for_once)
 }
 END_TEST
 
+static bool has_lived_on(void)
+{
+	return atomic_load(&lives) > 0 && !atomic_load(&held_up);
+}
+
+START_TEST(end_of_the_process_waits_for_it_unless_it_is_held_up)
+{
+	begin();
+	ck_assert(life_waits_for(has_lived_on));
+	hold_up();
+	ck_assert(!life_waits_for(has_lived_on));
+	ck_assert(!life_waits_for(has_lived_on));
+	atomic_store(&held_up, false);
+	ck_assert(life_waits_for(has_lived_on));
+	end();
+}
+END_TEST
+
 START_TEST(order_that_stands_is_carried_out_when_nobody_waits)
 {
 	begin();
@@ -208,5 +226,5 @@ START_TEST(last_one_to_step_back_begins_it)
 END_TEST
 
 UNIT_SUITE_TAGGED(life, UNIT_GIVES_UP, life_begins_once_the_one_before_is_over, number_of_one_just_begun_is_waited_for,
-	   one_that_is_held_up_lives_on, one_that_is_held_up_is_waited_for_once, order_that_stands_is_carried_out_when_nobody_waits,
+	   one_that_is_held_up_lives_on, end_of_the_process_waits_for_it_unless_it_is_held_up, one_that_is_held_up_is_waited_for_once, order_that_stands_is_carried_out_when_nobody_waits,
 	   last_one_to_step_back_begins_it, one_that_could_not_begin_is_lacking_after_a_moment)

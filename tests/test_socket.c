@@ -10,7 +10,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/unit.h"
@@ -43,6 +42,15 @@ static void check_path(const char *format, int pid)
 	ck_assert_str_eq(socket_path(), path);
 }
 
+/* As at the end of a process. */
+static void leave(bool prune)
+{
+	ck_assert(socket_leave(prune));
+	ck_assert(!socket_has_left());
+	socket_remove();
+	ck_assert(socket_has_left());
+}
+
 static bool answers(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -67,7 +75,7 @@ START_TEST(socket_listens_under_our_pid_for_us_alone)
 	ck_assert_int_eq(stat(socket_path(), &st), 0);
 	ck_assert_uint_eq(st.st_mode & 07777, 0600);
 	ck_assert(answers(socket_path()));
-	socket_remove(true);
+	leave(true);
 	close(fd);
 	unit_remove(directory); /* fails where anything is left */
 }
@@ -80,9 +88,8 @@ START_TEST(nothing_is_bound_once_the_process_ends)
 	begin(NULL, false);
 	fd = socket_open();
 	ck_assert_int_ge(fd, 0);
-	errno = EXDEV;
-	socket_remove(false);
-	ck_assert_int_eq(errno, EXDEV);
+	leave(false);
+	ck_assert(!socket_leave(false));
 	ck_assert_str_eq(socket_path(), "");
 	ck_assert_int_eq(socket_open(), -ECANCELED);
 	close(fd);
@@ -107,21 +114,26 @@ START_TEST(name_that_was_withdrawn_may_be_bound_again)
 }
 END_TEST
 
-START_TEST(child_does_not_remove_its_parents_name)
+START_TEST(nothing_leaves_where_nothing_is_bound)
 {
-	int fd, status;
-	pid_t pid;
+	begin(NULL, false);
+	ck_assert(!socket_leave(false));
+	ck_assert(socket_has_left());
+	ck_assert_int_eq(socket_open(), -ECANCELED);
+	ck_assert_int_eq(rmdir(directory), 0);
+}
+END_TEST
+
+/* Our thread was just about to end when the process began to. */
+START_TEST(name_that_was_to_leave_is_withdrawn)
+{
+	int fd;
 
 	begin(NULL, false);
 	fd = socket_open();
-	pid = fork();
-	if (pid == 0) {
-		socket_remove(true);
-		_exit(0);
-	}
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert(answers(socket_path()));
-	socket_remove(true);
+	ck_assert(socket_leave(false));
+	socket_withdraw();
+	ck_assert(socket_has_left());
 	close(fd);
 	ck_assert_int_eq(rmdir(directory), 0);
 }
@@ -144,7 +156,7 @@ START_TEST(name_left_by_a_killed_process_of_our_pid_is_replaced)
 	ck_assert_int_ge(second, 0);
 	check_path("mtpreload.%d.sock", getpid());
 	ck_assert(answers(socket_path()));
-	socket_remove(true);
+	leave(true);
 	close(second);
 	ck_assert_int_eq(unlink(hidden), 0);
 	ck_assert_int_eq(rmdir(directory), 0);
@@ -176,7 +188,7 @@ START_TEST(name_that_was_removed_is_missed)
 	}
 	fd = socket_open();
 	check_path("mtpreload.%d.2.sock", getpid());
-	socket_remove(false);
+	leave(false);
 	ck_assert_int_eq(unlink(path), 0); /* still there */
 	close(fd);
 	ck_assert_int_eq(rmdir(directory), 0);
@@ -229,7 +241,7 @@ START_TEST(fixed_name_has_the_pid_where_it_says_so)
 		else
 			snprintf(expected, sizeof(expected), "%s", cases[i].expected);
 		ck_assert_str_eq(path, expected);
-		socket_remove(true);
+		leave(true);
 		close(fd);
 		ck_assert_int_eq(rmdir(directory), 0);
 	}
@@ -249,7 +261,7 @@ START_TEST(fixed_name_that_is_taken_is_left_to_its_owner)
 	ck_assert_int_ge(second, 0);
 	check_path("app.%d", getpid());
 	ck_assert(answers(theirs));
-	socket_remove(true);
+	leave(true);
 	ck_assert(answers(theirs));
 	close(first);
 	close(second);
@@ -259,7 +271,7 @@ END_TEST
 
 /* The tests of fixed names come last: what was read from the environment stays in the process. */
 UNIT_SUITE(socket, socket_listens_under_our_pid_for_us_alone, nothing_is_bound_once_the_process_ends,
-	   name_that_was_withdrawn_may_be_bound_again, child_does_not_remove_its_parents_name,
+	   name_that_was_withdrawn_may_be_bound_again, name_that_was_to_leave_is_withdrawn, nothing_leaves_where_nothing_is_bound,
 	   name_left_by_a_killed_process_of_our_pid_is_replaced, name_that_was_removed_is_missed,
 	   name_that_is_another_ones_by_now_stays,
 	   fixed_name_has_the_pid_where_it_says_so, fixed_name_that_is_taken_is_left_to_its_owner)

@@ -92,6 +92,7 @@ static bool wait_for_more(uint64_t deadline_ns)
 
 	gate_leave();
 	told = server_wait(life_sleeper(), deadline_ns, stop_fd());
+	socket_remove();
 	gate_enter_last();
 	if (sleep_noticed())
 		socket_told();
@@ -403,8 +404,12 @@ void control_start(void)
 
 void control_stop(bool quick)
 {
-	if (life_is_active() && life_is_wanted())
-		socket_remove(!quick);
+	int saved = errno;
+
+	/* The end of a child that was not told of is not the parent's. */
+	if (life_is_active() && life_is_wanted() && life_is_ours() && socket_leave(!quick))
+		(void)life_waits_for(socket_has_left); /* else others prune it */
+	errno = saved;
 }
 
 static void wake_thread(void)

@@ -15,7 +15,7 @@
 void control_start(void);
 
 /* At the end of the process, by exit or _exit (`quick`). Any of the host's threads, and a signal
-   handler; only removes the socket. Keeps errno. */
+   handler; only has our thread remove the socket's name. Keeps errno. */
 void control_stop(bool quick);
 
 /* Ends our thread, and what clients have connected with it; what is held stays, and what they asked for goes on

@@ -113,9 +113,25 @@ static bool wait_until(bool (*condition)(void), uint64_t deadline_ns)
 	return true;
 }
 
+static uint64_t patience_ends_ns(void)
+{
+	return clock_ns() + (atomic_load(&life.held_up) ? MOMENT_NS : PATIENCE_NS);
+}
+
+bool life_waits_for(bool (*done)(void))
+{
+	uint64_t deadline_ns = patience_ends_ns();
+
+	sleep_wake(&life.sleeper);
+	if (wait_until(done, deadline_ns))
+		return true;
+	atomic_store(&life.held_up, true);
+	return false;
+}
+
 bool life_end(bool for_good)
 {
-	uint64_t deadline_ns = clock_ns() + (atomic_load(&life.held_up) ? MOMENT_NS : PATIENCE_NS);
+	uint64_t deadline_ns = patience_ends_ns();
 
 	change_state(LIFE_RUNS, LIFE_ASKED);
 	if (!is_over())

@@ -77,6 +77,10 @@ unsigned life_waits_in_vain(void);
 /* Wakes it, with its number still its own: inside the gate. */
 void life_wake(void);
 
+/* The process ends, and our thread has something to do before: wakes it and waits for that, no longer than life_end waits.
+   Also in a signal handler. */
+bool life_waits_for(bool (*done)(void));
+
 /* Does nothing wake it for certain, so that it looks ten times a second? */
 bool life_looks(void);
 

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -21,13 +20,11 @@
 #include "base/rundir.h"
 #include "control/access.h"
 #include "control/name.h"
-#include "control/process.h"
 #include "control/sleep.h"
 #include "inject/gate.h"
 
 #define BACKLOG 64 /* of an abstract name */
 #define TRIES 3
-#define LEAVE_LOOKS 10000 /* a second or so: a machine may be that busy */
 #define PID_TEXT_MAX 24 /* ".2147483647.1000" */
 
 /* So long the directory is not watched after a change in it, since others' names come and go there; and when our thread
@@ -42,12 +39,13 @@ enum name_state {
 	NAME_NONE,
 	NAME_BINDING, /* our thread is at it */
 	NAME_BOUND,
-	NAME_LEAVING /* the process ends: bind nothing any more */
+	NAME_LEAVING, /* the process ends: our thread is to remove it */
+	NAME_LEFT /* the process ends, and there is none; nothing is bound any more */
 };
 
 static struct {
 	atomic_int state; /* enum name_state */
-	atomic_bool at_work; /* our thread is inside socket_open */
+	atomic_bool prunes; /* written before it is leaving */
 	bool is_child;
 	struct name name; /* our thread's while it is binding; afterwards nobody writes it */
 	struct rundir dir;
@@ -170,12 +168,18 @@ static int open_abstract(void)
 	return rc;
 }
 
+/* Else the process has begun to end. */
+static bool is_binding(void)
+{
+	return atomic_load(&us.state) == NAME_BINDING;
+}
+
 static int search_rundirs(void)
 {
 	struct rundir_env places = { env.dir, env.runtime, env.xdg };
 	int fd = -ENOENT;
 
-	for (int i = 0; rundir_candidate(&places, i, kernel_euid(), &us.dir); i++) {
+	for (int i = 0; is_binding() && rundir_candidate(&places, i, kernel_euid(), &us.dir); i++) {
 		if (!us.dir.path[0])
 			continue;
 		/* A user whose id is only one of ours would have a hand in it. */
@@ -187,7 +191,7 @@ static int search_rundirs(void)
 		if (fd >= 0)
 			return fd;
 	}
-	return open_abstract();
+	return is_binding() ? open_abstract() : fd;
 }
 
 /* $MTPRELOAD_SOCKET with %p replaced by the pid; without %p, a child gets .PID behind it. Room is left
@@ -259,16 +263,14 @@ static int open_fixed(void)
 int socket_open(void)
 {
 	int none = NAME_NONE, binding = NAME_BINDING, fd;
-	bool was_inside = gate_step_out();
+	bool was_inside;
 
-	atomic_store(&us.at_work, true);
 	if (!atomic_compare_exchange_strong(&us.state, &none, NAME_BINDING))
-		fd = -ECANCELED;
-	else
-		fd = env.socket[0] ? open_fixed() : search_rundirs();
-	if (fd < 0)
-		atomic_compare_exchange_strong(&us.state, &binding, NAME_NONE);
-	atomic_store(&us.at_work, false);
+		return -ECANCELED;
+	was_inside = gate_step_out();
+	fd = env.socket[0] ? open_fixed() : search_rundirs();
+	if (fd < 0 && !atomic_compare_exchange_strong(&us.state, &binding, NAME_NONE))
+		atomic_store(&us.state, NAME_LEFT); /* it was to leave meanwhile, and what was bound is undone */
 	gate_step_in(was_inside);
 	return fd;
 }
@@ -329,32 +331,40 @@ static void prune_siblings(void)
 	kernel_close(dir_fd);
 }
 
-static void remove_bound(bool prune)
+/* Where one is bound, or just being bound, our thread removes it. */
+static int leave(int was)
 {
-	if (us.name.path[0] != '/')
+	bool is_file = was == NAME_BOUND && us.name.path[0] == '/';
+
+	return is_file || was == NAME_BINDING ? NAME_LEAVING : NAME_LEFT;
+}
+
+bool socket_leave(bool prune)
+{
+	int was = atomic_load(&us.state);
+
+	if (prune)
+		atomic_store(&us.prunes, true);
+	while (was < NAME_LEAVING && !atomic_compare_exchange_weak(&us.state, &was, leave(was)))
+		continue;
+	return !socket_has_left();
+}
+
+bool socket_has_left(void)
+{
+	return atomic_load(&us.state) == NAME_LEFT;
+}
+
+void socket_remove(void)
+{
+	if (atomic_load(&us.state) != NAME_LEAVING)
 		return;
 	name_remove(&us.name);
-	if (prune && !env.socket[0])
+	if (atomic_load(&us.prunes) && !env.socket[0])
 		prune_siblings();
 	if (us.dir.strict)
 		kernel_rmdir(us.dir.path); /* fails, as it should, while others have names there */
-}
-
-void socket_remove(bool prune)
-{
-	const struct timespec moment = { .tv_nsec = 100000 };
-	int saved = errno, was;
-
-	/* The end of a child that was not told of is not the parent's. */
-	if (!process_is_ours())
-		return;
-	was = atomic_exchange(&us.state, NAME_LEAVING);
-	if (was == NAME_BOUND)
-		remove_bound(prune);
-	/* Our thread sees it right after its rename, and undoes that: as soon as it has a processor. */
-	for (int i = 0; was == NAME_BINDING && i < LEAVE_LOOKS && atomic_load(&us.at_work); i++)
-		kernel_nanosleep(&moment, NULL);
-	errno = saved;
+	atomic_store(&us.state, NAME_LEFT);
 }
 
 void socket_withdraw(void)
@@ -362,9 +372,9 @@ void socket_withdraw(void)
 	int bound = NAME_BOUND;
 	bool was_inside = gate_step_out();
 
-	if (process_is_ours() && atomic_compare_exchange_strong(&us.state, &bound, NAME_NONE) &&
-	    us.name.path[0] == '/')
+	if (atomic_compare_exchange_strong(&us.state, &bound, NAME_NONE) && us.name.path[0] == '/')
 		name_remove(&us.name);
+	socket_remove();
 	close_directory();
 	gate_step_in(was_inside);
 }
@@ -372,8 +382,7 @@ void socket_withdraw(void)
 void socket_begin(bool forked)
 {
 	atomic_store(&us.state, NAME_NONE);
-	atomic_store(&us.at_work, false);
-	process_begin();
+	atomic_store(&us.prunes, false);
 	us.name.path[0] = '\0';
 	us.is_child = forked;
 	us.dir_fd = -1; /* our thread's table has gone with it */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The socket's name: bound late by our thread, looked after by it, removed by whichever thread ends the process. */
+/* The socket's name: bound late by our thread, looked after and removed by it. */
 #ifndef MT_CONTROL_SOCKET_H
 #define MT_CONTROL_SOCKET_H
 
@@ -22,10 +22,15 @@ bool socket_is_lost(void);
 uint64_t socket_next_ns(void);
 void socket_told(void);
 
-/* Removes the name, if this process is the one that bound it, and then an empty directory of
-   our own. Any thread, also in a signal handler or a vfork child; keeps errno. Nothing is bound
-   afterwards. With `prune` the names of dead processes go too (2 KiB more of stack). */
-void socket_remove(bool prune);
+/* The process ends: nothing is bound any more. True where our thread has a name to remove, which it does in socket_remove;
+   socket_has_left tells that it has. With `prune` the names of dead processes go too. Any thread of the process, also in a
+   signal handler: it touches no file, since a file system may be frozen. */
+bool socket_leave(bool prune);
+bool socket_has_left(void);
+
+/* Removes a name that is to leave, and then an empty directory of our own. Our thread, outside the gate, whenever it has
+   been woken. */
+void socket_remove(void);
 
 /* Removes the name while the process goes on; it may be bound again. Our thread. */
 void socket_withdraw(void);
