@@ -11,6 +11,7 @@
 
 #define WATCH_NS (300 * NS_PER_MS)
 #define RIVALS_MAX 128
+#define NAMELESS_NS (5 * NS_PER_MS)
 
 static bool is_stopped(const struct subject *s, pid_t thread, struct task *t)
 {
@@ -57,7 +58,8 @@ static enum level frozen(struct subject *s, struct buf *text)
 	return LEVEL_PROBLEM;
 }
 
-/* The thread that waits for a processor: ours, or, before it has a name, one that has never had a turn. */
+/* The thread that waits for a processor: ours, or, before it has a name, one that has hardly run. Until then ours only
+   naps. */
 struct waiting {
 	struct task task;
 	bool found;
@@ -67,7 +69,7 @@ static bool is_not_waiting(void *context, pid_t pid, pid_t tid)
 {
 	struct waiting *w = context;
 
-	w->found = tid != pid && task_read(pid, tid, &w->task) && w->task.state == 'R' && w->task.turns == 0;
+	w->found = tid != pid && task_read(pid, tid, &w->task) && w->task.state == 'R' && w->task.ran_ns < NAMELESS_NS;
 	return !w->found;
 }
 

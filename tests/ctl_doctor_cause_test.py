@@ -162,12 +162,12 @@ def a_frozen_group_is_named():
 SPINS = "import sys\nsys.stdin.readline()\nprint('spins', flush=True)\nwhile True: pass\n"
 
 
-def spinner(place):
+def spinner(place, script=SPINS):
     """A real-time host on one processor, which spins once it has a line. It ends itself before long."""
     need(len(os.sched_getaffinity(0)) > 1, "there is one processor only")
     need(subprocess.run(["chrt", "-f", "10", "true"], capture_output=True, check=False).returncode == 0,
          "SCHED_FIFO is not to be had here")
-    return Program(["taskset", "-c", str(max(os.sched_getaffinity(0))), "chrt", "-f", "10", sys.executable, "-c", SPINS],
+    return Program(["taskset", "-c", str(max(os.sched_getaffinity(0))), "chrt", "-f", "10", sys.executable, "-S", "-c", script],
                    env=place.environment(), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                    preexec_fn=limited(resource.RLIMIT_CPU, 20))
 
@@ -192,6 +192,20 @@ def a_real_time_thread_that_keeps_it_from_the_start_is_named():
         program.tell()
         equal(program.hear(), "spins\n")
         # Whether ours had a turn before that is a race.
+        if not os.path.exists(place.socket(program.pid)):
+            found = [f for f in findings(str(program.pid), status=1).values() if f["level"] == "problem"]
+            equal([f["check"] for f in found], ["starved"])
+
+
+# Lets other threads of its policy have a turn, and then none.
+NAPS = "import os\nos.sched_yield()\nprint('spins', flush=True)\nwhile True: pass\n"
+
+
+@as_root
+def a_real_time_thread_that_lets_ours_nap_and_then_keeps_it_is_named():
+    """Ours then has no name yet, as long as the start is not held up."""
+    with Place() as place, spinner(place, NAPS) as program:
+        equal(program.hear(), "spins\n")
         if not os.path.exists(place.socket(program.pid)):
             found = [f for f in findings(str(program.pid), status=1).values() if f["level"] == "problem"]
             equal([f["check"] for f in found], ["starved"])
