@@ -117,6 +117,7 @@ START_TEST(environment_gives_initial_values)
 	read_with("MTPRELOAD_SEED", "12345");
 	ck_assert_uint_eq(atomic_load(&sched_seed), 12345);
 	ck_assert_uint_eq(atomic_load(&budget_max_bytes), 0);
+	read_with("MTPRELOAD_LIB", "/somewhere/libmtpreload.so"); /* mtctl's */
 	read_with("MTPRELOAD_DIR", "/somewhere");
 	ck_assert_uint_ne(atomic_load(&sched_seed), 12345); /* random where none is given */
 	ck_assert_uint_eq(complaint_count(), before);

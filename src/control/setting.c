@@ -235,7 +235,7 @@ static void read_one(const struct setting *s)
 
 static bool is_known(const char *name)
 {
-	static const char *const others[] = { PREFIX "DIR", PREFIX "SOCKET", PREFIX "ONLY" };
+	static const char *const others[] = { PREFIX "DIR", PREFIX "SOCKET", PREFIX "ONLY", PREFIX "LIB" /* mtctl's */ };
 	char known[64];
 
 	for (unsigned i = 0; i < setting_count; i++) {
