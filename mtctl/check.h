@@ -44,6 +44,7 @@ struct subject {
 	struct instances found;
 	struct link link;
 	int silence;      /* 0, or -errno: it did not answer */
+	bool foreign;     /* what answered is not the library */
 	struct json info; /* what it says of itself, while `link` is open */
 };
 

@@ -162,13 +162,22 @@ static enum level other_users(struct subject *s, struct buf *text)
 
 	if (!users_are_others(s->proc.pid))
 		return LEVEL_NONE;
-	if (users_number(s->proc.pid, s->proc.uid, &number))
-		buf_printf(text, "it is in another user namespace, where uid %u is %u", (unsigned)s->proc.uid, (unsigned)number);
-	else
-		buf_printf(text, "it is in another user namespace, where uid %u has no number, so that it has no socket: nobody could "
-			   "be told apart",
-			   (unsigned)s->proc.uid);
+	if (!users_number(s->proc.pid, s->proc.uid, &number))
+		return LEVEL_NONE;
+	buf_printf(text, "it is in another user namespace, where uid %u is %u", (unsigned)s->proc.uid, (unsigned)number);
 	return LEVEL_NOTE;
+}
+
+static enum level numberless(struct subject *s, struct buf *text)
+{
+	uid_t number;
+
+	if (!users_are_others(s->proc.pid) || users_number(s->proc.pid, s->proc.uid, &number))
+		return LEVEL_NONE;
+	buf_printf(text, "it is in another user namespace, where uid %u has no number, so that it has no socket: nobody could "
+		   "be told apart",
+		   (unsigned)s->proc.uid);
+	return LEVEL_PROBLEM;
 }
 
 static enum level ask(struct subject *s, struct buf *text)
@@ -196,10 +205,18 @@ static enum level ask(struct subject *s, struct buf *text)
 		s->info = a.result;
 		return LEVEL_NONE;
 	}
-	if (rc == 0 && a.refused && json_text(a.message, message, sizeof(message)) >= 0)
-		buf_printf(text, "it refuses to answer: %ld %s", a.code, message);
-	else
-		buf_str(text, "it does not answer: what listens is not the library");
+	s->foreign = rc || !a.refused || json_text(a.message, message, sizeof(message)) < 0;
+	if (s->foreign)
+		return LEVEL_NONE;
+	buf_printf(text, "it refuses to answer: %ld %s", a.code, message);
+	return LEVEL_PROBLEM;
+}
+
+static enum level foreign(struct subject *s, struct buf *text)
+{
+	if (!s->foreign)
+		return LEVEL_NONE;
+	buf_str(text, "it does not answer: what listens is not the library");
 	return LEVEL_PROBLEM;
 }
 
@@ -327,11 +344,13 @@ const struct check reach_checks[] = {
 				"network namespaces", false, false },
 	{ "rights", rights, "run mtctl as root, or start it without them", false, false },
 	{ "users", nameless, "run mtctl as its user, or set MTPRELOAD_DIR to a directory that it can write", true, false },
+	{ "users", numberless, "give that uid a number there: unshare --map-root-user, newuidmap", true, false },
 	{ "users", other_users, "", false, false },
 	{ "reach", unreachable, "run mtctl as its user, or as root; or end who has its name", true, false },
 	{ "namespace", contained, "", false, false },
 	{ "traced", traced, "", false, false },
-	{ "answer", ask, "end what listens there, and start it again", true, false },
+	{ "answer", ask, "end some of its clients, or ask it again later", true, false },
+	{ "answer", foreign, "end what listens there, and start it again", true, false },
 	{ 0 },
 };
 

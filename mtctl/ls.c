@@ -32,6 +32,7 @@
 struct row {
 	const struct instance *at;
 	bool informed, answered;
+	bool refused; /* as by one that has too many clients */
 	const char *silence; /* unless it has answered: why there is nothing to show of it but what /proc knows */
 	uint64_t uptime_s, held;
 	char allocator[64];
@@ -42,6 +43,7 @@ static bool hear(struct asked *one, const struct answer *a)
 {
 	struct row *r = one->context;
 
+	r->refused = a->refused;
 	if (a->refused)
 		return false;
 	if (!r->informed) {
@@ -84,7 +86,7 @@ static bool ask(struct row *rows, size_t count, uint64_t deadline_ns)
 		asked[i] = (struct asked){ .at = rows[i].at, .context = &rows[i], .link = LINK_CLOSED };
 	ask_all(asked, count, &requests, hear, deadline_ns);
 	for (size_t i = 0; i < count; i++)
-		rows[i].silence = silence(rows[i].at, asked[i].rc);
+		rows[i].silence = rows[i].refused ? "refuses to answer" : silence(rows[i].at, asked[i].rc);
 	buf_free(&requests);
 	free(asked);
 	return true;

@@ -215,6 +215,7 @@ def the_user_of_a_host_without_a_number_does_not_command_it():
         is_nameless(place, host.pid)
         said = subprocess.run([MTCTL, "doctor", str(host.pid)], env=place.environment(), capture_output=True, text=True).stdout
         assert f"where uid {USER} has no number, so that it has no socket" in said, said
+        equal([line.split()[1] for line in said.splitlines() if line.startswith("problem")], ["users"], said)
 
 
 @by_root

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """mtctl doctor on processes that have the library: each cause, in a real case of it."""
 
+import contextlib
 import ctypes
 import json
 import os
@@ -16,7 +17,7 @@ import sys
 
 from ctl import (INSTALL, KILL, NOBODY, REFUSE, SLEEP, Server, alone, as_root, bpf, clean, findings, freeze,
                  here, host, isolate, name_of, path_of, problem, process, run, says, started)
-from harness import BUILD, LIB, MTCTL, Place, Program, equal, fact, need, pid_lives, run_facts, wait_for
+from harness import BUILD, LIB, MTCTL, Client, Place, Program, equal, fact, need, pid_lives, run_facts, wait_for
 
 isolate()
 
@@ -303,6 +304,17 @@ def one_that_does_not_answer_is_told_so():
     with Place() as place, fake(place, LISTEN) as program:
         program.process.stdout.readline()
         process("answer", "it does not answer: nothing came within 2 s", program=program)
+
+
+@fact
+def one_that_has_too_many_clients_is_not_taken_for_another_program():
+    with Place() as place, host(place) as program, contextlib.ExitStack() as clients:
+        path = path_of(place, program)
+        for _ in range(64):
+            clients.enter_context(Client(path)).call("mt.mem_used")
+        found = problem("answer", "it refuses to answer: 503 too many connections", of=[program.pid])
+        assert "some of its clients" in found["remedy"], found
+        equal([row["error"] for row in json.loads(run("-j", "-s", path, "ls").out)], ["refuses to answer"])
 
 
 @fact
