@@ -15,6 +15,7 @@
 #include "library.h"
 #include "out.h"
 #include "report.h"
+#include "survey.h"
 
 #define SUBJECT_EMPTY { .library_elf = ELF_CLOSED, .elf = ELF_CLOSED, .link = LINK_CLOSED }
 
@@ -171,44 +172,46 @@ static int doctor_process(struct report *r, pid_t pid)
 	return status;
 }
 
-/* Those that have it, or were to have it. */
-static void doctor_each(void *context, pid_t pid)
+/* One that has it, or was to have it, in a report of its own. */
+static void doctor_one_of_all(struct report *r, pid_t pid)
 {
 	struct subject s = SUBJECT_EMPTY;
-	struct report *r = context;
 	char about[PROC_NAME_MAX + 32];
-	unsigned count = r->count, problems = r->problems;
-	size_t length = r->out.len;
 	bool has_library = false;
 
-	if (pid != getpid() && gather(&s, pid, &has_library) == 0 && (has_library || s.preload) &&
-	    s.maps.len > 1) {
+	if (gather(&s, pid, &has_library) == 0 && (has_library || s.preload) && s.maps.len > 1) {
 		snprintf(about, sizeof(about), "%d (%s)", (int)pid, s.proc.name);
 		r->about = about;
 		r->brief = true;
 		look_into(r, &s, has_library);
 		r->brief = false;
-		if (r->count == count)
+		if (!r->count)
 			report_add(r, LEVEL_OK, &process_check,
 				   s.found.count ? s.found.at[0].socket : "at work");
 		r->about = NULL;
 		if (!proc_read(pid, &s.proc)) { /* it has ended meanwhile, which explains much */
-			r->out.len = length;
-			r->count = count;
-			r->problems = problems;
+			r->out.len = 0;
+			r->count = r->problems = 0;
 		}
 	}
 	subject_free(&s);
 }
 
-static int doctor_machine(struct report *r)
+/* Unless -t tells it, which has no limit beside the total. */
+static uint64_t survey_ns(const struct patience *patience)
 {
+	return patience->idle_ns ? SURVEY_NS : patience->total_ns;
+}
+
+static int doctor_machine(struct report *r, const struct patience *patience)
+{
+	const uint64_t now = clock_ns(), whole_ns = survey_ns(patience);
 	struct subject s = SUBJECT_EMPTY;
 
 	report_checks(r, library_checks, &s);
 	report_checks(r, machine_checks, &s);
 	subject_free(&s);
-	proc_each(doctor_each, r);
+	survey_processes(r, doctor_one_of_all, whole_ns ? now + whole_ns : CLOCK_NEVER);
 	return report_finish(r);
 }
 
@@ -223,7 +226,7 @@ int doctor_run(const struct options *o, int count, char **words)
 	if (o->pid)
 		return doctor_process(&r, o->pid);
 	if (count < 2)
-		return doctor_machine(&r);
+		return doctor_machine(&r, &o->patience);
 	if (o->behind_dashes)
 		return doctor_program(&r, words[1]);
 	pid = strtol(words[1], &end, 10);

@@ -9,11 +9,13 @@
 
 #include "base/clock.h"
 
-/* Of looking for those that are not to be asked, for names, and for processes; of pruning. */
+/* Of looking for those that are not to be asked, for names, and for processes; of pruning; of choosing what doctor looks
+   at. */
 #define EFFORT_SHUN_NS (400 * NS_PER_MS)
 #define EFFORT_NAMES_NS (200 * NS_PER_MS)
 #define EFFORT_PROCESSES_NS (400 * NS_PER_MS)
 #define EFFORT_PRUNE_NS (200 * NS_PER_MS)
+#define EFFORT_SURVEY_NS (1000 * NS_PER_MS)
 
 /* What follows may take so long; until effort_end, behind which nothing is limited. */
 void effort_begin(uint64_t ns);

@@ -252,7 +252,7 @@ void find_instances(struct instances *found, pid_t pid)
 	if (pid)
 		search_process(&f, pid);
 	else
-		found->unfinished = !proc_each(search_process, &f);
+		found->unfinished = proc_each(search_process, &f) > 0;
 	effort_end();
 	add_shunned(&f);
 	buf_free(&f.scratch);

@@ -103,7 +103,7 @@ static const struct option_row rows[] = {
 	{ 'j', "--json", NULL, take_json, "results and errors as JSON, one line each, on stdout" },
 	{ 't', "--timeout", "SEC", take_timeout,
 	  "wait this long for an answer: 0.5; 0 is for ever; otherwise 60 s\n"
-	  "without a line of it coming, and an hour in all" },
+	  "without a line of it coming, and an hour in all; doctor of all: 20 s" },
 	{ 'h', "--help", NULL, take_help, "this text" },
 	{ 0, "--version", NULL, take_version, "mtctl's version" },
 };

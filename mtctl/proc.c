@@ -418,20 +418,20 @@ static bool give_turn(const struct one *one, uint64_t *took_ns)
 	return true;
 }
 
-bool proc_each(void (*each)(void *context, pid_t pid), void *context)
+size_t proc_each(void (*each)(void *context, pid_t pid), void *context)
 {
-	size_t count;
+	size_t count, left = 0;
 	struct one *all = list_all(&count);
 	uint64_t *took_ns = calloc(count + 1, sizeof(*took_ns));
-	bool complete = all && took_ns;
+	const bool all_listed = all && took_ns;
 
-	if (complete)
+	if (all_listed)
 		take_turns(all, count);
-	for (size_t i = 0; all && took_ns && i < count; i++) {
+	for (size_t i = 0; all_listed && i < count; i++) {
 		if (all[i].turn && i && !all[i - 1].turn)
 			effort_again();
 		if (!give_turn(&all[i], &took_ns[all[i].user])) {
-			complete = false;
+			left++;
 			continue;
 		}
 		each(context, all[i].pid);
@@ -441,5 +441,5 @@ bool proc_each(void (*each)(void *context, pid_t pid), void *context)
 	effort_turn(0);
 	free(took_ns);
 	free(all);
-	return complete;
+	return all_listed ? left : count + 1;
 }

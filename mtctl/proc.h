@@ -48,7 +48,7 @@ long proc_field(const char *status, const char *label, bool last);
 /* A variable in the contents of an environ file, or NULL. */
 const char *proc_env(const struct buf *environment, const char *name);
 
-/* Calls `each` with every pid. False: they were too many (effort.h). */
-bool proc_each(void (*each)(void *context, pid_t pid), void *context);
+/* Calls `each` with every pid. How many were left out, since they were too many (effort.h). */
+size_t proc_each(void (*each)(void *context, pid_t pid), void *context);
 
 #endif

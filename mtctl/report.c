@@ -53,6 +53,16 @@ void report_add(struct report *r, enum level level, const struct check *check, c
 	buf_free(&whole);
 }
 
+void report_join(struct report *r, const struct report *part)
+{
+	if (!part->count)
+		return;
+	buf_str(&r->out, r->json && r->count ? "," : "");
+	buf_add(&r->out, part->out.data, part->out.len);
+	r->count += part->count;
+	r->problems += part->problems;
+}
+
 bool report_checks(struct report *r, const struct check *checks, struct subject *s)
 {
 	struct buf text = { 0 };

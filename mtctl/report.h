@@ -15,6 +15,9 @@ struct report {
 
 void report_add(struct report *r, enum level level, const struct check *check, const char *text);
 
+/* Adds all of another one, which stays the caller's. */
+void report_join(struct report *r, const struct report *part);
+
 /* Goes through a table. False where a check said that what is behind has nothing to add. */
 bool report_checks(struct report *r, const struct check *checks, struct subject *s);
 

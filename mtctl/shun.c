@@ -64,7 +64,7 @@ bool shun_find(struct instances *shunned, pid_t except)
 {
 	struct seeker s = { shunned, except };
 
-	return proc_each(look, &s);
+	return proc_each(look, &s) == 0;
 }
 
 struct instance *shun_of(const struct instances *shunned, int dir_fd, const char *name, const struct stat *file)

@@ -545,4 +545,42 @@ def two_hundred_servers_that_never_answer_hide_nobody():
             assert sum(i["parent"] == lures.pid for i in listed) >= 100  # those whose server could be asked for
 
 
+NAMED = """
+reading, writing = os.pipe()
+def ours():
+    ctypes.CDLL(None).prctl(15, b"mtpreload")
+    os.write(writing, b"+")
+    time.sleep(1000)
+for i in range(200):
+    if os.fork() == 0:
+        ctypes.CDLL(None).prctl(1, 9)  # ends with its parent
+        listen(name(os.getpid()))
+        threading.Thread(target=ours).start()
+        time.sleep(1000)
+os.close(writing)
+for i in range(200):
+    assert os.read(reading, 1)
+"""
+
+
+@as_root
+def doctor_says_how_many_it_has_left_out():
+    """Each of these would take it two seconds."""
+    with Place() as place, host(place) as program:
+        path = path_of(place, program)
+        env = here(place)
+        with Lures(program.pid, NAMED):
+            for seconds in (1, 4, 16):  # a busy machine needs longer for the one that is well
+                done = run("-t", str(seconds), "doctor", env=env)
+                equal((done.status in (0, 1), done.err), (True, ""))
+                assert re.search(r"(?m)^note     unfinished   \d+ processes were not looked at: ", done.out), done.out
+                if f"ok       process      {program.pid} (sleep): {path}\n" in done.out:
+                    break
+            else:
+                raise AssertionError(done.out)
+            found = {f["check"]: f for f in json.loads(run("-j", "-t", "1", "doctor", env=env).out)}
+            equal((found["unfinished"]["level"], found["unfinished"]["remedy"]),
+                  ("note", "mtctl doctor PID looks at one; mtctl -t SEC doctor takes longer"))
+
+
 run_facts()

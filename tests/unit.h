@@ -23,7 +23,7 @@
 	SUITE(access) SUITE(cmd_cfg) SUITE(cmd_mem) SUITE(cmd_system) SUITE(cmd_test) SUITE(codec) SUITE(codec_request) \
 	SUITE(command) SUITE(fork) SUITE(life) SUITE(name) SUITE(rights) SUITE(rpc) SUITE(server) SUITE(server_places) SUITE(setting) SUITE(size) SUITE(sleep) SUITE(socket) SUITE(stop) SUITE(thread) SUITE(wire_binrpc) SUITE(cmd_leak) \
 	SUITE(wire_json) SUITE(wire_text) \
-	SUITE(ask) SUITE(effort) SUITE(link) SUITE(regular) SUITE(role) SUITE(verify) \
+	SUITE(ask) SUITE(effort) SUITE(link) SUITE(regular) SUITE(role) SUITE(verify) SUITE(workers) \
 	SUITE(layers)
 
 #define UNIT_DECLARE(name) Suite *name##_suite(void);
