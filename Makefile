@@ -218,6 +218,8 @@ CROSS_LEFT_OUT += spawn
 CROSS_LEFT_OUT += libseccomp sandbox seccomp
 # It changes the user of all threads, and qemu-user has a thread of its own that keeps root's.
 CROSS_LEFT_OUT += setuid
+# It takes a user namespace, which a program with qemu-user's own threads may not.
+CROSS_LEFT_OUT += takes_back
 # It needs PR_SET_THP_DISABLE, which qemu-user refuses.
 CROSS_LEFT_OUT += mallinfo
 # In its root without /proc only fcntl(F_GETOWNER_UIDS) tells whether its user has a number, and qemu-user does not know it.

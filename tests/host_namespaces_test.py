@@ -51,6 +51,14 @@ def a_host_whose_user_has_no_number_has_no_name():
         equal(host.finish(), ("", 0))
 
 
+@by_root
+def a_host_gets_its_signals_while_what_it_holds_is_taken_back_on_its_thread():
+    with Place() as place, Program([victim("takes_back")], env=place.environment(), **PIPES) as host:
+        mtctl(place.wait_socket(host.pid), "mt.mem_rnd_alloc", "1", "64", "64m")
+        host.tell()
+        equal(host.finish(), ("unshare 0, a handler ran meanwhile 1, held 0\n", 0))
+
+
 @fact
 def a_host_and_its_child_obey_where_children_are_to_have_another_pid_namespace():
     """The kernel then lets the host have no more threads, so that it keeps the one of ours that it has; or, where

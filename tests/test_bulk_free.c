@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which chunks mt.mem_free takes: those that fit, newest first, then the smallest that covers the
    rest; the hand pool before stopped tests before running ones. */
+#include <pthread.h>
 #include <string.h>
 
 #include "inject/bulk.h"
 #include "inject/content.h"
 #include "inject/hand.h"
+#include "inject/reset.h"
 #include "inject/sched.h"
 #include "tests/unit.h"
 
@@ -356,7 +358,34 @@ START_TEST(cancelled_free_keeps_the_rest)
 }
 END_TEST
 
-UNIT_SUITE(bulk_free, free_by_size_takes_fitting_chunks_newest_first,
+static void *take_back(void *together)
+{
+	pthread_barrier_wait(together);
+	reset_here();
+	return NULL;
+}
+
+/* A part of a large chunk is purged outside the gate: two of them would work on one job. */
+START_TEST(threads_that_take_back_at_once_do_so_one_after_the_other)
+{
+	pthread_barrier_t together;
+	pthread_t other;
+
+	pthread_barrier_init(&together, NULL, 2);
+	for (int round = 0; round < 20; round++) {
+		for (int i = 0; i < 8; i++)
+			unit_hold(3 << 20);
+		ck_assert_int_eq(pthread_create(&other, NULL, take_back, &together), 0);
+		take_back(&together);
+		pthread_join(other, NULL);
+		ck_assert_uint_eq(budget_used(), 0);
+		ck_assert_uint_eq(hand_pool.chunks, 0);
+	}
+	pthread_barrier_destroy(&together);
+}
+END_TEST
+
+UNIT_SUITE(bulk_free, threads_that_take_back_at_once_do_so_one_after_the_other, free_by_size_takes_fitting_chunks_newest_first,
 	   free_by_size_frees_at_least_that, random_frees_agree_with_the_rule,
 	   hand_pool_goes_first_then_stopped_then_running_tests,
 	   smallest_that_covers_is_of_the_pool_at_hand,

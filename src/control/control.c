@@ -185,18 +185,39 @@ static bool may_begin(void)
 	return is_followed() || rights_are_those_of(life_owner());
 }
 
-/* Where none can be started nobody will be asked to take back any more. */
-static void start_again(void)
+static bool start_again(void)
 {
-	if (!may_begin() || !start_thread())
-		reset_here();
+	return may_begin() && start_thread();
+}
+
+/* Under life_lock, by the last who steps back. False: nobody will be asked to take back any more, so the caller does it
+   when it has left the lock, as there may be much; until then none is begun. */
+static bool is_back(void)
+{
+	bool started = start_again();
+
+	if (!started)
+		life_stay_aside();
+	return started;
+}
+
+static void take_back(void)
+{
+	uint64_t before;
+
+	reset_here();
+	before = signals_block();
+	life_lock();
+	(void)life_step_back(); /* the next who needs one tries again: control_begin_lacking */
+	life_unlock();
+	signals_restore(before);
 }
 
 /* Ends our thread; or with `for_good` orders it to end at least. */
 static bool pause_thread(bool for_good)
 {
+	bool paused, lost = false;
 	uint64_t before;
-	bool paused;
 
 	if (!life_is_ours() || !life_is_wanted())
 		return false;
@@ -204,23 +225,27 @@ static bool pause_thread(bool for_good)
 	life_lock();
 	paused = life_step_aside(for_good);
 	if (paused && !trimmer_wait() && life_step_back()) {
-		start_again(); /* there is a second thread all the same */
+		lost = !is_back(); /* there is a second thread all the same */
 		paused = false;
 	}
 	life_unlock();
 	signals_restore(before);
+	if (lost)
+		take_back();
 	return paused;
 }
 
 static void resume_thread(void)
 {
 	uint64_t before = signals_block();
+	bool lost;
 
 	life_lock();
-	if (life_step_back())
-		start_again();
+	lost = life_step_back() && !is_back();
 	life_unlock();
 	signals_restore(before);
+	if (lost)
+		take_back();
 }
 
 void control_begin_lacking(void)
@@ -398,7 +423,7 @@ void control_start(void)
 	lease_begin();
 	life_in_process();
 	if (fork_follow(adopt_in_child, begin_in_child) == 0)
-		start_again();
+		(void)start_again();
 	errno = saved;
 }
 

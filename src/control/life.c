@@ -286,6 +286,11 @@ bool life_step_aside(bool for_good)
 	return done;
 }
 
+void life_stay_aside(void)
+{
+	life.aside++;
+}
+
 bool life_step_back(void)
 {
 	return life.aside && --life.aside == 0;

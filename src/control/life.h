@@ -28,6 +28,9 @@ bool life_end(bool for_good);
 bool life_step_aside(bool for_good);
 bool life_step_back(void);
 
+/* The caller, which was the last, could not begin it: none is begun before it has stepped back once more. */
+void life_stay_aside(void);
+
 /* Our thread. False: there is an order to end. */
 void life_enter(void);
 bool life_goes_on(void);

@@ -17,6 +17,7 @@
 
 static struct job job;
 static bool running, again;
+static bool here; /* a thread of the host's is at it: a job has one that works on it */
 
 #define NO_HURRY_NS (UINT64_MAX / 2)
 
@@ -54,32 +55,43 @@ bool reset_is_running(void)
 	return running;
 }
 
+static void wait_outside(void)
+{
+	static const struct timespec moment = { .tv_nsec = 50000 };
+
+	gate_leave();
+	kernel_nanosleep(&moment, NULL);
+	gate_enter();
+}
+
 void reset_here(void)
 {
-	const struct timespec moment = { .tv_nsec = 50000 };
-
 	bool holds;
 
 	gate_enter();
+	while (here)
+		wait_outside();
+	here = true;
 	holds = budget_used() != 0;
 	if (holds)
 		reset_start();
 	release_gather(true);
 	while (running) {
 		struct slice slice = slice_of(SLICE_NS);
-		bool idle;
 
 		sched_run(SLICE_NS);
-		idle = !job_run(&slice);
-		gate_leave();
-		if (idle)
-			kernel_nanosleep(&moment, NULL); /* a thread of the host's has something in hand */
-		gate_enter();
+		if (job_run(&slice)) {
+			gate_leave();
+			gate_enter();
+		} else {
+			wait_outside(); /* a thread of the host's has something in hand */
+		}
 	}
 	release_gather(false);
-	if (holds && trim_has_heap())
-		trim_heap();
+	here = false;
 	gate_leave();
+	if (holds && trim_has_heap())
+		trim_heap(); /* takes long, and a fork waits for who is inside */
 }
 
 /* Mappings go at once, and of blocks what is no allocator's business. */
@@ -123,6 +135,7 @@ void reset_adopted(bool usable)
 
 void reset_adopt(void)
 {
+	here = false;
 	if (running)
 		begin();
 }
