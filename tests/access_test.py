@@ -81,7 +81,8 @@ def the_effective_user_of_a_root_process_gains_nothing():
             equal(host.hear(), "root\n")
             client.tell()
             equal(client.hear(), "hung up\n")
-        equal(answer(path), "hung up\n")
+        wait_for(lambda: os.stat(path).st_uid == 0, "a name of root's")
+        equal(answer(path, stderr=subprocess.DEVNULL), "")
         with Client(path) as root:
             equal(root.call("cfg.get", "malloc_test", "log"), "")
             equal(root.call("mt.mem_used"), 0)
@@ -107,6 +108,29 @@ def the_effective_user_of_a_root_process_has_no_hand_in_its_directory():
             equal(answer(bound[0]), "hung up\n")
             host.tell()
             host.tell()
+
+
+@by_root
+def a_root_process_that_was_a_user_s_while_its_name_was_bound_is_found_by_root():
+    """In a directory, and where none is usable."""
+    for usable in (True, False):
+        with Place() as place:
+            if not usable:
+                os.chmod(place.run, 0o755)
+            env = dict(place.environment(), XDG_RUNTIME_DIR="", RUNTIME_DIRECTORY="")
+            with Program(["/usr/bin/python3", "-c", SWITCHES], env=env, **PIPES) as host:
+                pid = int(host.hear())
+                wait_for(lambda: f"mtpreload.{pid}" in open("/proc/net/unix").read(), "a name")
+                host.tell()
+                equal(host.hear(), "root\n")
+                wait_for(lambda: asked(pid, place) == "0\n", f"an answer to root, usable {usable}")
+                host.tell()
+
+
+def asked(pid, place):
+    done = subprocess.run([MTCTL, "-p", str(pid), "mt.mem_used"], env=dict(place.environment(), LD_PRELOAD=""),
+                          capture_output=True, text=True)
+    return done.stdout
 
 
 @by_root

@@ -27,6 +27,13 @@ static bool are_one(const struct ids *ids)
 	return ids->real == ids->effective && ids->real == ids->saved;
 }
 
+bool access_is_user(uid_t uid)
+{
+	struct ids ids;
+
+	return read_ids(&ids) && (uid == ids.real || uid == ids.effective || uid == ids.saved);
+}
+
 bool access_ids_differ(void)
 {
 	struct ids ids;

@@ -14,6 +14,9 @@ bool access_begins(int fd, struct ucred *peer);
 /* Asked before each batch of requests: may that uid, which was let in once, go on? */
 bool access_lasts(uid_t uid);
 
+/* Is that uid the real, the effective or the saved one? */
+bool access_is_user(uid_t uid);
+
 /* Do the real, the effective and the saved uid differ? The effective one's user is then not the process's master. */
 bool access_ids_differ(void);
 

@@ -131,6 +131,7 @@ int name_publish(struct name *n, const char *dir, int dir_fd, name_nth *nth)
 	n->last = strrchr(n->path, '/') + 1;
 	n->dev = st.st_dev;
 	n->ino = st.st_ino;
+	n->owner = st.st_uid;
 	return fd;
 }
 

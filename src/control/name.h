@@ -13,6 +13,7 @@ struct name {
 	const char *last; /* of `path`: behind the directory */
 	dev_t dev;	  /* the socket's file, since another one may have the path by now */
 	ino_t ino;
+	uid_t owner;
 };
 
 /* The names to choose from: writes the nth, from 1. */

@@ -51,6 +51,7 @@ static struct {
 	struct rundir dir;
 
 	/* Our thread's. */
+	uid_t listener; /* as the kernel tells clients: the effective one when it began to listen */
 	int dir_fd; /* the directory, wherever the host's root is by now; -1: the name is no file */
 	bool told;
 	uint64_t watch_ns; /* when to begin watching again; CLOCK_NEVER while it is watched */
@@ -259,6 +260,15 @@ static int open_fixed(void)
 	return bind_in(dir_fd, nth_of_fixed);
 }
 
+static void note_listener(int fd)
+{
+	struct ucred us_then = { 0 };
+	socklen_t size = sizeof(us_then);
+
+	(void)kernel_getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &us_then, &size);
+	us.listener = us_then.uid;
+}
+
 /* Outside the gate, as all that our thread does with the directory: its file system may hang. */
 int socket_open(void)
 {
@@ -269,6 +279,8 @@ int socket_open(void)
 		return -ECANCELED;
 	was_inside = gate_step_out();
 	fd = env.socket[0] ? open_fixed() : search_rundirs();
+	if (fd >= 0)
+		note_listener(fd);
 	if (fd < 0 && !atomic_compare_exchange_strong(&us.state, &binding, NAME_NONE))
 		atomic_store(&us.state, NAME_LEFT); /* it was to leave meanwhile, and what was bound is undone */
 	gate_step_in(was_inside);
@@ -293,21 +305,44 @@ uint64_t socket_next_ns(void)
 	return us.watch_ns;
 }
 
-/* Watches the directory again where that is due, and looks whether the name is there. */
-static bool look(uint64_t now)
+/* Watched before a look: what happens after that is told. */
+static void watch_again(uint64_t now)
 {
-	bool was_inside = gate_step_out(), in_place;
-
-	/* Watched first: what happens after the look is told. */
 	if (now >= us.watch_ns)
 		watch();
 	else if (us.told && us.watch_ns == CLOCK_NEVER)
 		us.watch_ns = now + REST_NS;
+}
+
+static bool is_nobody_s(uid_t uid)
+{
+	return uid != 0 && !access_is_user(uid);
+}
+
+/* One whose the process was only while it was bound: mtctl takes such a name for a stranger's. */
+static bool is_of_who_we_were(void)
+{
+	return is_nobody_s(us.listener) || (us.dir_fd >= 0 && is_nobody_s(us.name.owner));
+}
+
+/* Is the name there, and ours? */
+static bool look(uint64_t now)
+{
+	bool was_inside = gate_step_out(), fit = true;
+
+	if (us.dir_fd >= 0) {
+		watch_again(now);
+		fit = name_is_in_place(&us.name, us.dir_fd);
+	}
 	us.told = false;
 	us.look_ns = now + LOOK_NS;
-	in_place = name_is_in_place(&us.name, us.dir_fd);
+	if (fit && is_of_who_we_were()) {
+		fit = false;
+		if (us.dir_fd >= 0)
+			name_remove(&us.name);
+	}
 	gate_step_in(was_inside);
-	return in_place;
+	return fit;
 }
 
 bool socket_is_lost(void)
@@ -315,7 +350,7 @@ bool socket_is_lost(void)
 	uint64_t now = clock_ns();
 	int bound = NAME_BOUND;
 
-	if (us.dir_fd < 0 || (!us.told && now < us.look_ns && now < us.watch_ns) || look(now))
+	if (atomic_load(&us.state) != NAME_BOUND || (!us.told && now < us.look_ns && now < us.watch_ns) || look(now))
 		return false;
 	close_directory();
 	return atomic_compare_exchange_strong(&us.state, &bound, NAME_NONE);
