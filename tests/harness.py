@@ -3,6 +3,7 @@
 conditions, and counting. Everything that a test starts it ends, by its own pid."""
 
 import functools
+import glob
 import json
 import os
 import shutil
@@ -22,6 +23,8 @@ MTCTL = os.environ.get("MTCTL") or os.path.join(BUILD, "mtctl")  # that of this 
 BEHIND = os.environ.get("MT_BEHIND")  # an allocator to preload behind the library
 MIB = 1 << 20
 PATIENCE_S = 300  # how long a condition may take before the test is wrong, on any machine
+
+ALLOCATORS = ("libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.[0-9]")  # patterns for library()
 
 PIPES = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -165,6 +168,13 @@ def resident(pid):
 
 def victim(name):
     return os.path.join(BUILD, "tests", "host_" + name)
+
+
+def library(pattern):
+    """The path of another library that can be preloaded."""
+    found = glob.glob(f"/usr/lib/*/{pattern}") + glob.glob(f"/usr/lib/{pattern}")
+    assert found, f"{pattern} is not installed: make deps"
+    return found[0]
 
 
 def without_library():

@@ -3,25 +3,18 @@
 """What we hand on ends in the allocator that the host's own free leads to: each function of the family, before and behind
 each allocator, in programs that bring none, four functions or all of them. Injection goes through that allocator, too."""
 
-import glob
 import os
 import re
 import subprocess
 
-from harness import (LIB, MIB, PATIENCE_S, PIPES, Client, Place, Program, equal, fact, run_facts, victim, without_library)
+from harness import (ALLOCATORS, LIB, MIB, PATIENCE_S, PIPES, Client, Place, Program, equal, fact, library, run_facts, victim,
+                     without_library)
 
 OWN = ("family_four", "family_some", "family_all")
 PROGRAMS = ("family_none", "family_stubs", *OWN)
-ALLOCATORS = ("libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.2")
 WRAPPERS = ("fiu_run_preload.so", "fiu_posix_preload.so")  # with nothing that fails: of three functions, and not of free
 ODD_BYTES = 54321
 ALIGNED = 5  # functions, of which none can be made of the four
-
-
-def library(name):
-    found = glob.glob(f"/usr/lib/*/{name}") + glob.glob(f"/usr/lib/{name}*")
-    assert found, f"{name} is not installed: make deps"
-    return found[0]
 
 
 def orders(*others):

@@ -3,25 +3,19 @@
 """Other preloaded libraries that tell a program other things than the kernel: who it is, what time it is, what becomes of
 its calls. Beside each of them, before it and behind it, we serve as we do without, and the host is told what it is told."""
 
-import glob
 import os
 import shutil
 import subprocess
 import sys
 import time
 
-from harness import (LIB, MIB, MTCTL, PATIENCE_S, PIPES, Client, Place, Program, equal, fact, run_facts, victim, wait_for)
+from harness import (LIB, MIB, MTCTL, PATIENCE_S, PIPES, Client, Place, Program, equal, fact, library, run_facts, victim,
+                     wait_for)
 from victims import obeys
 
 USER = 1000
 FROZEN = {"FAKETIME": "2020-01-01 00:00:00"}
 TENFOLD = {"FAKETIME": "+0 x10"}
-
-
-def library(pattern):
-    found = glob.glob(f"/usr/lib/*/{pattern}") + glob.glob(f"/usr/lib/{pattern}")
-    assert found, f"{pattern} is not installed: make deps"
-    return found[0]
 
 
 FAKETIME = library("faketime/libfaketimeMT.so.1")

@@ -9,7 +9,9 @@ import re
 import shutil
 import subprocess
 
-from harness import LIB, PATIENCE_S, Place, equal, fact, run_facts
+from harness import ALLOCATORS, LIB, PATIENCE_S, Place, equal, fact, library, run_facts
+
+JEMALLOC, TCMALLOC, MIMALLOC = ALLOCATORS
 
 # The words of each, for sh. They run in a directory with the files below, and leave it as it was.
 COMMANDS = r"""
@@ -181,32 +183,32 @@ def everyday_commands_do_the_same_with_the_library_alone():
 
 @fact
 def everyday_commands_do_the_same_behind_jemalloc():
-    same("libjemalloc.so.2", LIB)
+    same(library(JEMALLOC), LIB)
 
 
 @fact
 def everyday_commands_do_the_same_before_jemalloc():
-    same(LIB, "libjemalloc.so.2")
+    same(LIB, library(JEMALLOC))
 
 
 @fact
 def everyday_commands_do_the_same_behind_tcmalloc():
-    same("libtcmalloc_minimal.so.4", LIB)
+    same(library(TCMALLOC), LIB)
 
 
 @fact
 def everyday_commands_do_the_same_before_tcmalloc():
-    same(LIB, "libtcmalloc_minimal.so.4")
+    same(LIB, library(TCMALLOC))
 
 
 @fact
 def everyday_commands_do_the_same_behind_mimalloc():
-    same("libmimalloc.so.2", LIB)
+    same(library(MIMALLOC), LIB)
 
 
 @fact
 def everyday_commands_do_the_same_before_mimalloc():
-    same(LIB, "libmimalloc.so.2")
+    same(LIB, library(MIMALLOC))
 
 
 run_facts()

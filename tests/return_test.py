@@ -35,19 +35,19 @@ class Policy(NamedTuple):
     anyway: int = 0  # whatever the size
 
 
-POLICIES = {
-    "libc.so.6": Policy("malloc_trim", {}, {}),
+POLICIES = {  # by the name without its version
+    "libc": Policy("malloc_trim", {}, {}),
     # Pages are kept until a decay, 64 KiB in our thread's cache; its records of small blocks for good.
-    "libjemalloc.so.2": Policy("mallctl", {**dict.fromkeys(SMALL, ALL), "64 KiB": 8}, dict.fromkeys(SMALL, 3)),
+    "libjemalloc": Policy("mallctl", {**dict.fromkeys(SMALL, ALL), "64 KiB": 8}, dict.fromkeys(SMALL, 3)),
     # Pages are kept for its release rate; for good its records, to 1.7, and of sizes of all kinds what its central
     # lists have, to 16.1, which cannot be asked back. It describes every 2 GiB of addresses by 2 MiB of its own, written
     # at once: where the loader puts the heap decides whether the chunks reach over such a border, once in twenty starts.
-    "libtcmalloc_minimal.so.4": Policy("MallocExtension_ReleaseFreeMemory", {**dict.fromkeys(SMALL, ALL), "64 KiB": 6},
-                                       {**dict.fromkeys(SMALL, 2), "1 to 5000 B": 18}, 2),
+    "libtcmalloc_minimal": Policy("MallocExtension_ReleaseFreeMemory", {**dict.fromkeys(SMALL, ALL), "64 KiB": 6},
+                                  {**dict.fromkeys(SMALL, 2), "1 to 5000 B": 18}, 2),
     # Pages of small blocks are kept until the thread goes on allocating.
-    "libmimalloc.so.2": Policy("mi_collect", {**dict.fromkeys(SMALL, ALL), "64 KiB": 6}, dict.fromkeys(SMALL, 1)),
+    "libmimalloc": Policy("mi_collect", {**dict.fromkeys(SMALL, ALL), "64 KiB": 6}, dict.fromkeys(SMALL, 1)),
 }
-POLICY = POLICIES[os.path.basename(BEHIND or "libc.so.6")]
+POLICY = POLICIES[os.path.basename(BEHIND or "libc.so.6").partition(".")[0]]
 
 print("chunks: with them, after mt.mem_free, after mt.mem_trim", flush=True)
 
