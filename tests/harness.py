@@ -26,6 +26,9 @@ PATIENCE_S = 300  # how long a condition may take before the test is wrong, on a
 
 ALLOCATORS = ("libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.[0-9]")  # patterns for library()
 
+# For a Python host that forks and whose errors are compared: from 3.12 on it warns where our thread is (README).
+NO_FORK_WARNING = ("-W", "ignore::DeprecationWarning")
+
 PIPES = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 _facts = []

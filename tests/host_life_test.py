@@ -4,12 +4,14 @@
 library as without it, and where it lives long enough, to obey."""
 
 import os
+import re
 import resource
 import signal
 import subprocess
+import sys
 
-from harness import (BEHIND, BUILD, LIB, MIB, PIPES, Client, Place, Program, by_root, equal,
-                     fact, pid_lives, resident, run_facts, victim, wait_for, without_library)
+from harness import (BEHIND, BUILD, LIB, MIB, NO_FORK_WARNING, PIPES, Client, Place, Program, by_root, equal,
+                     fact, fact_if, pid_lives, resident, run_facts, victim, wait_for, without_library)
 from victims import obeys, outcome, own_directory, same_though_injected, same_with_and_without
 
 PLUGIN = os.path.join(BUILD, "tests", "plugin.so")
@@ -107,8 +109,21 @@ def what_the_dynamic_linker_has_to_say_stays_the_hosts():
               "for _ in range(2):\n"
               "    load(b'/nowhere', 2)\n    change(os.geteuid())\n    pid = os.fork()\n"
               "    pid and os.wait()\n    print(said(), flush=True)\n    pid or os._exit(0)\n")
-    code, out, _ = same_with_and_without("/usr/bin/python3", "-c", script)
+    code, out, _ = same_with_and_without("/usr/bin/python3", *NO_FORK_WARNING, "-c", script)
     equal((code, out.count("/nowhere")), (0, 4))
+
+
+@fact_if(sys.version_info >= (3, 12), "Python warns from 3.12 on")
+def python_warns_when_it_forks_beside_our_thread_and_of_nothing_else():
+    """A price that README has, and its remedy."""
+    script = "import os\nos.fork() or os._exit(3)\nprint(os.wait()[1] >> 8)\n"
+    plain = same_with_and_without(sys.executable, *NO_FORK_WARNING, "-c", script)
+    equal(plain, (0, "3\n", ""))
+    with Place() as place:
+        code, out, errors = outcome([sys.executable, "-c", script], place.environment())
+    equal((code, out), plain[:2])
+    assert re.fullmatch(r"<string>:2: DeprecationWarning: This process \(pid=\d+\) is multi-threaded, use of fork\(\) "
+                        r"may lead to deadlocks in the child.\n", errors), errors
 
 
 @fact

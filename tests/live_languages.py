@@ -8,7 +8,7 @@ import signal
 import urllib.error
 import urllib.request
 
-from harness import PATIENCE_S, children, run_facts, wait_for
+from harness import NO_FORK_WARNING, PATIENCE_S, children, run_facts, wait_for
 from matrix import program
 from usage import Server, binary, dialogue, free_port, write
 
@@ -115,7 +115,7 @@ def python_multiprocessing_works_the_same(run):
 
 @program("python3 (threads, subprocess)", "/usr/bin/python3 --version")
 def python_threads_and_children_work_the_same(run):
-    return dialogue(run, binary("python3"), write(run, "threads.py", PYTHON_THREADS))
+    return dialogue(run, binary("python3"), *NO_FORK_WARNING, write(run, "threads.py", PYTHON_THREADS))
 
 
 NODE = """
