@@ -22,7 +22,8 @@ def runtime():
 # compiler, LD_PRELOAD, ASAN_OPTIONS, then what mt.info says of it
 BEHIND_US = ("gcc", LIB, "verify_asan_link_order=0", "libasan.so", 1)
 BEFORE_US = ("gcc", f"{runtime()} {LIB}", "", "libasan.so", 0)
-IN_THE_HOST = ("clang", LIB, "", "host_", 0)
+# Its symbolizer would be another package; addr2line comes with the linker.
+IN_THE_HOST = ("clang", LIB, "external_symbolizer_path=/usr/bin/addr2line", "host_", 0)
 
 
 # LeakSanitizer's remark in a child of any program with threads (gcc 12): the parent's are still listed.
