@@ -154,8 +154,25 @@ def a_library_for_musl_is_not_put_into_glibc():
         equal(run("run", "--", "true", env=clean(MTPRELOAD_LIB=library)).status, 126)
 
 
-OLD_LIBC = "void __libc_early_init(_Bool x) {}\nint old(void) { return 0; }\n"
-OLD_VERSIONS = "GLIBC_2.2.5 { old; }; GLIBC_2.3 {}; GLIBC_PRIVATE { __libc_early_init; };\n"
+# With what today's loader calls in a C library: allocations and a mutex.
+OLD_LIBC = """
+void __libc_early_init(_Bool x) {}
+int pthread_mutex_lock(void *m) { return 0; }
+int pthread_mutex_unlock(void *m) { return 0; }
+static char heap[1 << 16] __attribute__((aligned(16))), *top = heap;
+void *malloc(unsigned long n) { char *p = top; top += (n + 15) / 16 * 16; return p; }
+void *calloc(unsigned long n, unsigned long m) { return malloc(n * m); }
+void *realloc(char *p, unsigned long n)
+{
+	char *moved = malloc(n);
+	for (unsigned long i = 0; p && i < n; i++)
+		moved[i] = p[i];
+	return moved;
+}
+void free(void *p) {}
+int old(void) { return 0; }
+"""
+OLD_VERSIONS = "GLIBC_2.2.5 { old; *alloc; free; pthread_*; }; GLIBC_2.3 {}; GLIBC_PRIVATE { __libc_early_init; };\n"
 OLD_PROGRAM = """
 int old(void);
 void _start(void)
@@ -177,8 +194,8 @@ def an_older_glibc_is_not_given_the_library():
         versions = os.path.join(place.path, "versions")
         with open(versions, "w") as file:
             file.write(OLD_VERSIONS)
-        libc = compiled(place, "libc.so.6", OLD_LIBC, "-shared", "-fPIC", "-nostdlib",
-                        "-Wl,-soname,libc.so.6", f"-Wl,--version-script={versions}")
+        libc = compiled(place, "libc.so.6", OLD_LIBC, "-shared", "-fPIC", "-nostdlib", "-fno-builtin",
+                        "-Wl,--no-as-needed", loader, "-Wl,-soname,libc.so.6", f"-Wl,--version-script={versions}")
         old = compiled(place, "old", OLD_PROGRAM, "-nostdlib", libc, f"-Wl,-rpath,{place.path}",
                        f"-Wl,--dynamic-linker={link}")
         equal(subprocess.run([old], timeout=PATIENCE_S).returncode, 0)
