@@ -19,28 +19,35 @@ YOUNGER = {
     "pthread_attr_setstacksize": (2, 34), "pthread_sigmask": (2, 32),
     # Inline functions before, on top of calls that newer headers do not have.
     "fstat": (2, 33), "fstatat": (2, 33), "stat": (2, 33), "lstat": (2, 33),
+    # Functions of C23, by which newer headers replace strtol and the like wherever GNU's extensions are wanted.
+    "__isoc23_strtol": (2, 38), "__isoc23_strtoul": (2, 38), "__isoc23_strtoull": (2, 38),
     "__libc_start_main": (2, 34),  # of each program that is linked by so new a C library
 }
+
+
+def version(text):
+    return tuple(map(int, text.split(".")))
 
 
 def needed(path):
     """{symbol: version} of what the C library has to bring."""
     table = subprocess.run(["readelf", "--dyn-syms", "-W", path], capture_output=True, text=True,
                            check=True).stdout
-    return {name: tuple(map(int, version.split(".")))
-            for name, version in re.findall(r" UND (\w+)@GLIBC_([\d.]+)", table)}
+    return {name: version(number) for name, number in re.findall(r" UND (\w+)@GLIBC_([\d.]+)", table)}
 
 
 def version_needs(path):
     """All versions in the table that the dynamic linker reads before the program may start."""
     table = subprocess.run(["readelf", "-V", "-W", path], capture_output=True, text=True,
                            check=True).stdout
-    return {tuple(map(int, v.split("."))) for v in re.findall(r"Name: GLIBC_([\d.]+)", table)}
+    return {version(v) for v in re.findall(r"Name: GLIBC_([\d.]+)", table)}
 
 
 def stated():
+    """README has one floor for each release with whose headers we are built."""
+    headers = version(os.confstr("CS_GNU_LIBC_VERSION").split()[1])
     with open(os.path.join(TOP, "README.md")) as readme:
-        return tuple(map(int, re.search(r"glibc (\d+)\.(\d+) or later", readme.read()).groups()))
+        return max(floor for floor in map(version, re.findall(r"glibc (\d+\.\d+) or later", readme.read())) if floor <= headers)
 
 
 @fact
