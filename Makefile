@@ -4,6 +4,7 @@
 # make deps check installs what the tests need from Debian, then runs them
 # make deps-live check-live  has more programs
 # make install    DESTDIR= PREFIX=/usr/local
+# make deps-next check-next  does so in Debian 13, as root
 # Also: soak san tsan valgrind fuzz lint bench clean. V=1 shows the commands.
 
 PREFIX     ?= /usr/local
@@ -45,7 +46,7 @@ EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-.PHONY: all tests check check-live demo deps deps-live deps-cross cross soak bench san tsan valgrind fuzz lint install uninstall clean
+.PHONY: all tests check check-live check-next demo deps deps-live deps-cross deps-next cross soak bench san tsan valgrind fuzz lint install uninstall clean
 .DELETE_ON_ERROR:
 
 all: $(B)/libmtpreload.so $(B)/mtctl
@@ -112,7 +113,7 @@ $(B)/examples/%: examples/%.c $(B)/flags include/mtpreload.h
 
 -include $(LIB_OBJ:.o=.d) $(CTL_OBJ:.o=.d) $(UNIT_OBJ:.o=.d)
 
-# The storms, ten times as long, and the slope of a leak over more than a minute.
+# The storms, ten times as long, the slope of a leak over more than a minute, and check-next.
 soak: tests
 	B=$(B) MT_STORM=10 tests/run soak
 
@@ -126,6 +127,9 @@ deps-live:
 deps-cross:
 	tests/deps cross
 
+deps-next:
+	tests/deps next
+
 # All that the tests run, without running it.
 tests: all $(B)/tests/unit $(VICTIMS) $(PLUGINS) $(EXAMPLES)
 
@@ -136,6 +140,11 @@ check: tests
 check-live: tests
 	B=$(B) tests/run check-live
 	B=$(B) tests/programs
+
+# `make check` in Debian 13, in a root below NEXT that is made once, for root only.
+NEXT ?= $(B)/next
+check-next:
+	B=$(B) tests/next $(NEXT)
 
 $(B)/bench/%: bench/%.c src/base/kernel.c $(B)/flags
 	@mkdir -p $(@D)
@@ -248,7 +257,7 @@ $(B)/fuzz/%: tests/fuzz_%.c tests/fuzz.h $(FUZZ_SRC) src/control/commands.def
 fuzz: $(FUZZERS:%=$(B)/fuzz/%)
 	B=$(B) tests/fuzz $(FUZZ_SECONDS) $(FUZZERS)
 
-SHELL_SCRIPTS := examples/demo tests/deps tests/cross_root .ci/run
+SHELL_SCRIPTS := examples/demo tests/deps tests/cross_root tests/next .ci/run
 lint:
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
 		--inline-suppr --suppress=missingIncludeSystem -D_GNU_SOURCE -D__GNUC__=12 \
