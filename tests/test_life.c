@@ -3,7 +3,6 @@
 #include "control/life.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <sys/resource.h>
 
 #include "base/clock.h"
@@ -19,7 +18,7 @@ static void stay_while_held_up(void)
 {
 	while (atomic_load(&held_up)) {
 		atomic_store(&is_held, true);
-		sched_yield();
+		unit_moment();
 	}
 }
 
@@ -59,7 +58,7 @@ static void begin(void)
 	ck_assert_int_eq(life_begin(live), 0);
 	ck_assert(life_is_active() && life_is_wanted() && life_is_ours());
 	while (!atomic_load(&lives))
-		sched_yield();
+		unit_moment();
 }
 
 static void hold_up(void)
@@ -67,7 +66,7 @@ static void hold_up(void)
 	atomic_store(&is_held, false);
 	atomic_store(&held_up, true);
 	while (!atomic_load(&is_held))
-		sched_yield();
+		unit_moment();
 }
 
 static void end(void)
@@ -90,7 +89,7 @@ START_TEST(life_begins_once_the_one_before_is_over)
 	ck_assert(thread_is_gone(first));
 	ck_assert_int_eq(life_begin(live), 0);
 	while (atomic_load(&lives) < 2)
-		sched_yield();
+		unit_moment();
 	end();
 }
 END_TEST
@@ -118,7 +117,7 @@ START_TEST(one_that_is_held_up_lives_on)
 	ck_assert_int_eq(life_begin(live), -EEXIST);
 	atomic_store(&held_up, false);
 	while (!life_goes_on())
-		sched_yield();
+		unit_moment();
 	ck_assert_uint_eq(atomic_load(&lives), 1);
 	end();
 }
@@ -139,7 +138,7 @@ START_TEST(one_that_is_held_up_is_waited_for_once)
 	ck_assert_int_lt(after.ru_nvcsw - before.ru_nvcsw, 100);
 	atomic_store(&held_up, false);
 	while (life_is_active())
-		sched_yield();
+		unit_moment();
 	end();
 }
 END_TEST
@@ -170,10 +169,10 @@ START_TEST(order_that_stands_is_carried_out_when_nobody_waits)
 	ck_assert(life_is_left());
 	atomic_store(&held_up, false);
 	while (life_is_active())
-		sched_yield();
+		unit_moment();
 	ck_assert_int_eq(life_begin(live), 0);
 	while (atomic_load(&lives) < 2)
-		sched_yield();
+		unit_moment();
 	end();
 }
 END_TEST
@@ -193,7 +192,7 @@ START_TEST(one_that_could_not_begin_is_lacking_after_a_moment)
 	ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
 	ck_assert(!life_is_active() && life_is_wanted());
 	while (!life_is_lacking())
-		sched_yield();
+		unit_moment();
 	ck_assert_int_eq(life_begin(live), 0);
 	ck_assert(!life_is_lacking());
 	end();
@@ -220,7 +219,7 @@ START_TEST(last_one_to_step_back_begins_it)
 	ck_assert_int_eq(life_begin(live), 0);
 	ck_assert_uint_eq(life_changes(), changes + 2);
 	while (atomic_load(&lives) < 2)
-		sched_yield();
+		unit_moment();
 	end();
 }
 END_TEST

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -41,7 +40,7 @@ static void *wait_until_over(void *tid)
 {
 	atomic_store((_Atomic pid_t *)tid, (pid_t)syscall(SYS_gettid));
 	while (!atomic_load(&over))
-		sched_yield();
+		unit_moment();
 	return NULL;
 }
 
@@ -53,7 +52,7 @@ START_TEST(another_thread_with_other_rights_is_told_apart)
 	atomic_store(&over, false);
 	ck_assert_int_eq(pthread_create(&thread, NULL, wait_until_over, &other), 0);
 	while (!atomic_load(&other))
-		sched_yield();
+		unit_moment();
 	ck_assert(rights_are_those_of(atomic_load(&other)));
 	if (geteuid() == 0) {
 		ck_assert_int_eq(syscall(SYS_setresuid, 1000, 1000, 1000), 0);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -46,7 +47,7 @@ static void end(void)
 
 	ck_assert_int_eq(sem_wait(&finished), 0);
 	while (!thread_is_gone(tid))
-		sched_yield();
+		unit_moment();
 	sleep_end(&sleeper);
 	close(ends[0]);
 	close(ends[1]);
@@ -105,7 +106,7 @@ static void wait_asleep(void)
 		number = f && fgets(state, sizeof(state), f) ? strtol(state, NULL, 10) : -1;
 		if (f)
 			fclose(f);
-		sched_yield();
+		unit_moment();
 	}
 }
 
@@ -129,7 +130,7 @@ START_TEST(rest_ends_at_its_time_and_when_it_is_woken)
 	until_ns = CLOCK_NEVER - 1;
 	ck_assert_int_eq(thread_start(rest), 0);
 	while (!atomic_load(&sleeper.tid))
-		sched_yield();
+		unit_moment();
 	ck_assert_int_lt(sem_trywait(&finished), 0);
 	sleep_wake(&sleeper);
 	end();
@@ -276,7 +277,7 @@ START_TEST(it_looks_no_more_once_the_queue_has_room)
 	fall_asleep(POLLIN);
 	limit_signals(100);
 	while (atomic_load(&sleeper.looks))
-		sched_yield();
+		unit_moment();
 	ck_assert_int_eq(write(ends[1], "x", 1), 1);
 	end();
 }
@@ -317,28 +318,34 @@ static void handle_theirs(int number)
 	(void)number;
 }
 
+#define NO_MORE UINT_MAX
 static atomic_uint round_begun, round_done;
 
 /* As another thread's first pthread_cancel. */
 static void *set_theirs(void *theirs)
 {
-	for (unsigned round = 1; round <= ROUNDS; round++) {
-		while (atomic_load(&round_begun) != round)
-			sched_yield();
+	for (unsigned round = 1; ; round++) {
+		unsigned begun;
+
+		while ((begun = atomic_load(&round_begun)) != round) {
+			if (begun == NO_MORE)
+				return NULL;
+			sched_yield(); /* a sleep would begin each round long after the other */
+		}
 		action_of_signal(theirs);
 		atomic_store(&round_done, round);
 	}
-	return NULL;
 }
 
 START_TEST(handler_that_the_c_library_sets_meanwhile_stays)
 {
 	static const struct action none;
 	struct action theirs = { .handler = handle_theirs };
+	uint64_t end_ns = clock_ns() + 2 * NS_PER_S; /* each round may cost a turn of all that runs beside it */
 	pthread_t other;
 
 	ck_assert_int_eq(pthread_create(&other, NULL, set_theirs, &theirs), 0);
-	for (unsigned round = 1; round <= ROUNDS; round++) {
+	for (unsigned round = 1; round <= ROUNDS && clock_ns() < end_ns; round++) {
 		action_of_signal(&none);
 		atomic_store(&round_begun, round);
 		sleep_handle_signal();
@@ -346,6 +353,7 @@ START_TEST(handler_that_the_c_library_sets_meanwhile_stays)
 			sched_yield();
 		ck_assert(action_of_signal(NULL).handler == handle_theirs);
 	}
+	atomic_store(&round_begun, NO_MORE);
 	ck_assert_int_eq(pthread_join(other, NULL), 0);
 }
 END_TEST
@@ -399,7 +407,7 @@ START_TEST(where_the_queue_is_full_it_looks_again_and_again)
 	limit_signals(0);
 	fall_asleep(POLLIN);
 	while (atomic_load(&sleeps) < 3)
-		sched_yield();
+		unit_moment();
 	ck_assert(atomic_load(&sleeper.looks));
 	ck_assert_int_eq(write(ends[1], "x", 1), 1);
 	end();

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -87,7 +86,7 @@ START_TEST(thread_is_seen_to_be_gone)
 	ck_assert(!thread_is_gone(kernel_tid()));
 	ck_assert_int_eq(thread_start(give_number), 0);
 	while (!atomic_load(&tid) || !thread_is_gone(atomic_load(&tid)))
-		sched_yield();
+		unit_moment();
 }
 END_TEST
 

@@ -53,6 +53,9 @@ void unit_end(void);
 /* A generator for a random test, with its seed printed. */
 struct prng unit_random(const char *test);
 
+/* For who waits for another thread: on a busy machine sched_yield would give up a whole turn each time. */
+void unit_moment(void);
+
 /* A job that tells when it is done. */
 struct unit_job {
 	struct job job;
