@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/kernel.h"
 #include "tests/unit.h"
 
 START_TEST(names_give_their_pid_back)
@@ -314,6 +316,57 @@ START_TEST(name_is_dialled_in_the_open_directory_wherever_its_path_leads)
 }
 END_TEST
 
+#define EXCHANGE 2u /* RENAME_EXCHANGE */
+#define REMOVALS 20000
+
+static void exchange_for_ever(int dir_fd, pid_t parent)
+{
+	while (getppid() == parent)
+		kernel_renameat2(dir_fd, "name", dir_fd, "link", EXCHANGE);
+	_exit(0);
+}
+
+/* As where a user leads root to a socket of root's. */
+START_TEST(link_that_takes_a_dead_name_s_place_is_not_followed)
+{
+	char top[UNIT_PATH_MAX], other[UNIT_PATH_MAX], path[UNIT_PATH_MAX + 8];
+	int dir_fd, other_fd, live;
+	const pid_t parent = getpid();
+	struct stat left;
+	pid_t child;
+
+	unit_directory(top);
+	unit_directory(other);
+	snprintf(path, sizeof(path), "%s/live", other);
+	dir_fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	other_fd = open(other, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	live = make_socket(other, other_fd, "live");
+	close(make_socket(top, dir_fd, "name"));
+	ck_assert_int_eq(symlinkat(path, dir_fd, "link"), 0);
+	child = fork();
+	if (child == 0)
+		exchange_for_ever(dir_fd, parent);
+	for (int i = 0; i < REMOVALS; i++) {
+		if (!rundir_remove_dead(top, dir_fd, "name"))
+			continue;
+		ck_assert_int_eq(fstatat(dir_fd, "link", &left, AT_SYMLINK_NOFOLLOW), 0);
+		if (S_ISLNK(left.st_mode))
+			close(make_socket(top, dir_fd, "name"));
+		else /* it took the name right before the removal, and lay in its maker's directory */
+			ck_assert_int_eq(symlinkat(path, dir_fd, "name"), 0);
+	}
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	ck_assert_int_eq(fcntl(live, F_SETFL, O_NONBLOCK), 0);
+	ck_assert_msg(accept(live, NULL, NULL) < 0, "the link was followed");
+	close(live);
+	close(other_fd);
+	close(dir_fd);
+	unit_remove(top);
+	unit_remove(other);
+}
+END_TEST
+
 START_TEST(names_are_left_alone_while_somebody_else_removes_some)
 {
 	char top[UNIT_PATH_MAX];
@@ -449,7 +502,7 @@ UNIT_SUITE(rundir, names_give_their_pid_back, other_names_are_not_ours,
 	   prune_removes_what_is_dead_and_keeps_what_lives,
 	   prune_looks_at_so_many_names_at_a_time, move_never_replaces,
 	   only_the_name_of_a_dead_socket_is_removed,
-	   name_is_dialled_in_the_open_directory_wherever_its_path_leads,
+	   name_is_dialled_in_the_open_directory_wherever_its_path_leads, link_that_takes_a_dead_name_s_place_is_not_followed,
 	   names_are_left_alone_while_somebody_else_removes_some, directory_of_root_is_nobody_elses,
 	   every_socket_name_is_visited_until_told_to_stop, long_path_is_reached_through_proc,
 	   address_holds_107_bytes_of_path)

@@ -202,12 +202,14 @@ static int dial(const struct sockaddr_un *address)
 	return rc;
 }
 
-/* In the open directory, whatever its path may lead to by now. The path is for a root without /proc. */
-static bool refuses(const char *dir, int dir_fd, const char *name)
+/* What was seen, whatever has its name or its directory's path by now. The path is for a root without /proc. */
+static bool refuses(const char *dir, int seen, const char *name)
 {
-	struct sockaddr_un address;
-	int rc = address_in(dir_fd, name, &address) ? dial(&address) : -ENOENT;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int rc;
 
+	snprintf(address.sun_path, sizeof(address.sun_path), "/proc/thread-self/fd/%d", seen);
+	rc = dial(&address);
 	if (rc == -ENOENT && address_by_path(dir, name, &address))
 		rc = dial(&address);
 	return rc == -ECONNREFUSED;
@@ -218,19 +220,31 @@ static bool look_at(int dir_fd, const char *name, struct stat *st)
 	return kernel_fstatat(dir_fd, name, st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* The file that has the name now, which may be a link to anywhere: that is not followed. */
+static bool is_dead(const char *dir, int dir_fd, const char *name, int seen)
+{
+	struct stat file = { 0 }, now = { 0 };
+
+	return kernel_fstat(seen, &file) == 0 && S_ISSOCK(file.st_mode) && refuses(dir, seen, name) &&
+	       look_at(dir_fd, name, &now) && now.st_dev == file.st_dev && now.st_ino == file.st_ino;
+}
+
 /* Whoever removes names holds the directory's lock. One that has found a dead socket's name would else remove what
    another has put in its place meanwhile. A name that stays for that is in nobody's way. */
 bool rundir_remove_dead(const char *dir, int dir_fd, const char *name)
 {
-	struct stat st;
 	bool removed;
+	int seen;
 
 	if (kernel_flock(dir_fd, LOCK_EX | LOCK_NB) < 0)
 		return false;
-	if (!look_at(dir_fd, name, &st))
+	seen = kernel_openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (seen < 0) {
 		removed = errno == ENOENT;
-	else
-		removed = S_ISSOCK(st.st_mode) && refuses(dir, dir_fd, name) && kernel_unlinkat(dir_fd, name, 0) == 0;
+	} else {
+		removed = is_dead(dir, dir_fd, name, seen) && kernel_unlinkat(dir_fd, name, 0) == 0;
+		kernel_close(seen);
+	}
 	kernel_flock(dir_fd, LOCK_UN); /* a child that was forked meanwhile has the descriptor too */
 	return removed;
 }
