@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-from ctl import (HEADER, ISOLATED, PYTHON, SLEEP, alone, clean, freeze, here, host, isolate,
+from ctl import (HEADER, ISOLATED, NOBODY, PYTHON, SLEEP, alone, as_root, clean, freeze, here, host, isolate,
                  name_of, path_of, run, says)
 from harness import LIB, MTCTL, PATIENCE_S, Place, Program, equal, fact, run_facts, wait_for
 
@@ -408,6 +408,27 @@ def ls_removes_such_names_beside_the_instances_that_it_finds():
                 other.bind(os.path.join(place.run, name))
         equal(run("ls").status, 0)
         equal(place.names(), sorted([*left, os.path.basename(place.socket(live.pid))]))
+
+
+@as_root
+def dead_names_go_where_their_directory_lets_whoever_asks_remove_them():
+    with Place() as place:  # its directory has the sticky bit
+        tool = shutil.copy(MTCTL, place.path)
+        env = here(place)
+        user = dict(env=env, user=NOBODY, group=NOBODY, extra_groups=[], binary=tool)
+        names = [f"mtpreload.{pid}.sock" for pid in (2_000_000_001, 2_000_000_002)]
+        for name, owner in zip(names, (0, NOBODY)):
+            with socket.socket(socket.AF_UNIX) as left:
+                left.bind(os.path.join(place.run, name))
+                left.listen(1)
+            os.chown(os.path.join(place.run, name), owner, owner)
+            os.chmod(os.path.join(place.run, name), 0o666)
+        says(run("ls", **user), 0, HEADER)
+        equal(place.names(), names[:1])
+        told = run("doctor", **dict(user, env=env | {"MTPRELOAD_LIB": LIB})).out
+        assert f"note     unreachable  {place.run}/{names[0]}: Connection refused" in told, told
+        says(run("ls", env=env), 0, HEADER)
+        equal(place.names(), [])
 
 
 @alone
