@@ -14,6 +14,7 @@ import sys
 from ctl import (INSTALL, NOBODY, REFUSE, SLEEP, as_root, bpf, clean, findings, host, isolate, path_of, problem, process,
                  run, started)
 from harness import Place, Program, equal, fact, need, run_facts, victim, wait_for
+from safety import our_thread
 
 isolate()
 
@@ -138,6 +139,27 @@ def a_filter_that_refuses_sockets_is_suspected():
     with Place() as place, host(place, (sys.executable, "-c", code), only="sleep") as program:
         wait_for(lambda: os.readlink(f"/proc/{program.pid}/exe").endswith("sleep"), "exec")
         cause(program, "seccomp", "may refuse what our thread calls (socket, bind, listen, accept4)")
+
+
+# By their numbers for x86-64.
+SERVING = {"accept4": (288,), "recvfrom": (45,), "sendto": (44,), "getsockopt": (55,), "ppoll and pselect6": (271, 270)}
+
+
+@fact
+def where_a_filter_refuses_what_serving_takes_there_is_no_name_and_our_thread_sleeps():
+    need(os.uname().machine == "x86_64", "system calls are spelled for x86-64")
+    for names, numbers in SERVING.items():
+        code = INSTALL + f"install({bpf(REFUSE, *numbers)!r}, 0)\nimport os\nos.execvp('sleep', ['sleep', '1000'])\n"
+        with Place() as place, host(place, (sys.executable, "-c", code), only="sleep") as program:
+            wait_for(lambda: os.readlink(f"/proc/{program.pid}/exe").endswith("sleep"), "exec")
+            wait_for(lambda: sleeps(program.pid, our_thread(program.pid)), f"its sleep without {names}")
+            cause(program, "seccomp", "it has no socket", "may refuse what our thread calls")
+            equal(place.names(), [], names)
+
+
+def sleeps(pid, thread):
+    with open(f"/proc/{pid}/task/{thread}/stat") as stat:
+        return stat.read().rsplit(")", 1)[1].split()[0] == "S"
 
 
 # Hosts that do not move.

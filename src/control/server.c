@@ -61,8 +61,26 @@ static bool has_descriptors(void)
 	return got == DESCRIPTORS;
 }
 
+static bool is_allowed(long result)
+{
+	return result >= 0 || errno == EBADF; /* there is no such descriptor */
+}
+
+/* A filter of system calls may refuse one by an error. */
+static bool may_serve(void)
+{
+	char byte = 0;
+
+	return sleep_can_wait() && is_allowed(kernel_accept4(-1, NULL, NULL, SOCK_CLOEXEC)) &&
+	       is_allowed(kernel_getsockopt(-1, SOL_SOCKET, SO_PEERCRED, NULL, NULL)) &&
+	       is_allowed(kernel_recv(-1, &byte, 1, MSG_DONTWAIT)) &&
+	       is_allowed(kernel_send(-1, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
 int server_reserve(void)
 {
+	if (!may_serve())
+		return -EPERM;
 	return places_start() < 0 ? -ENOMEM : keep_spare() && has_descriptors() ? 0 : -EMFILE;
 }
 
@@ -174,7 +192,7 @@ static void accept_one(void)
 	if (last)
 		fd = accept_by_spare(now, &again_ns);
 	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
 			rest(earlier(again_ns, now + REST_NS));
 		starved = errno == EMFILE && is_empty();
 		return;

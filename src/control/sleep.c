@@ -262,6 +262,23 @@ static int wait_by_select(struct sleeper *s, const struct timespec *time, const 
 	return found;
 }
 
+/* A filter refuses both. Nothing can be seen, but the host's processor is not to be kept. */
+static int rest_blindly(const struct timespec *time)
+{
+	static const struct timespec a_look = { .tv_nsec = LOOK_NS };
+
+	kernel_nanosleep(time && time->tv_sec == 0 && time->tv_nsec < a_look.tv_nsec ? time : &a_look, NULL);
+	errno = EPERM;
+	return -1;
+}
+
+bool sleep_can_wait(void)
+{
+	static const struct timespec now;
+
+	return kernel_ppoll(NULL, 0, &now, NULL) >= 0 || kernel_pselect(0, NULL, NULL, NULL, &now, NULL) >= 0;
+}
+
 /* So long at the most (NULL: without end), with that mask (NULL: the thread's own). True when something has come. */
 static bool wait_for(struct sleeper *s, const struct timespec *time, const uint64_t *mask)
 {
@@ -269,6 +286,8 @@ static bool wait_for(struct sleeper *s, const struct timespec *time, const uint6
 
 	if (found < 0 && errno != EINTR)
 		found = wait_by_select(s, time, (const sigset_t *)mask);
+	if (found < 0 && errno != EINTR)
+		found = rest_blindly(time);
 	for (unsigned i = 0; found < 0 && i < s->count; i++)
 		s->polled[i].revents = 0;
 	if (found < 0 && errno == EINTR && !atomic_exchange(&came.other, false))

@@ -62,6 +62,9 @@ bool sleep_noticed(void);
 /* Looks what has come, without waiting. True when something has. */
 bool sleep_look(struct sleeper *s);
 
+/* May the calling thread wait for descriptors at all? A filter of system calls may refuse it. */
+bool sleep_can_wait(void);
+
 /* Waits until then, until something comes, or until it is woken; then the set tells what has come. */
 void sleep_until(struct sleeper *s, uint64_t deadline_ns);
 
