@@ -113,12 +113,18 @@ static enum level lost(struct subject *s, struct buf *text)
 
 static enum level abstract(struct subject *s, struct buf *text)
 {
-	struct buf usable = { 0 };
+	struct buf why = { 0 }, usable = { 0 };
 
 	if (!s->found.count || s->found.at[0].socket[0] != '@')
 		return LEVEL_NONE;
-	buf_str(text, "its socket has no file, since no directory was usable: ");
-	place_explain(s, text, &usable);
+	buf_str(text, "its socket has no file, since no directory was usable");
+	place_explain(s, &why, &usable);
+	if (why.len)
+		buf_printf(text, ": %.*s", (int)why.len, why.data);
+	/* What a Landlock domain or another user that it was then denies is not seen here. */
+	if (usable.len)
+		buf_printf(text, "%s%.*s looks usable", why.len ? "" : ": ", (int)usable.len, usable.data);
+	buf_free(&why);
 	buf_free(&usable);
 	return LEVEL_NOTE;
 }

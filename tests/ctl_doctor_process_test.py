@@ -260,6 +260,9 @@ def a_socket_without_a_file_is_told_and_so_is_another_version():
             found = findings(str(program.pid), status=0)
             equal(found["socket"]["text"], f"@mtpreload.{program.pid}")
             equal((found["version"]["level"], found["version"]["text"]), ("note", "version 0.0.1, mtctl is 0.1.0"))
+        with fake(place, ABSTRACT) as program:
+            program.process.stdout.readline()
+            process("abstract", f"since no directory was usable: {place.run} looks usable", program=program, level="note")
 
 
 @alone
