@@ -37,7 +37,7 @@ class Group(MemoryGroup):
 @fact
 def what_would_not_fit_is_refused_with_the_groups_figures():
     with Group() as group, Place() as place:
-        with group.run(["sleep", "1000"], env=place.environment()) as host, \
+        with group.run(["sleep", "1000"], env=place.environment(only="sleep")) as host, \
                 Client(place.wait_socket(host.pid)) as client:
             code, text = client.refusal("mt.mem_alloc", 2 * LIMIT)
             equal(code, 400)
@@ -56,7 +56,8 @@ def what_would_not_fit_is_refused_with_the_groups_figures():
 @fact
 def a_percentage_is_of_the_groups_limit():
     with Group() as group, Place() as place:
-        with group.run(["sleep", "1000"], env=place.environment(max_bytes="75%", min_available_percent=0)) as host, \
+        env = place.environment(only="sleep", max_bytes="75%", min_available_percent=0)
+        with group.run(["sleep", "1000"], env=env) as host, \
                 Client(place.wait_socket(host.pid)) as client:
             equal(client.call("cfg.get", "malloc_test", "max_bytes"), LIMIT * 3 // 4)
             equal(client.ask("mt.mem_alloc 25%"), "200 OK")
@@ -83,7 +84,7 @@ def cache_that_can_be_reclaimed_does_not_count_as_used():
                        stderr=subprocess.DEVNULL) as filling:
             equal(filling.process.wait(), 0)
         assert group.used() > 64 * MIB, group.used()
-        with group.run(["sleep", "1000"], env=place.environment()) as host, \
+        with group.run(["sleep", "1000"], env=place.environment(only="sleep")) as host, \
                 Client(place.wait_socket(host.pid)) as client:
             client.call("mt.mem_alloc", 100 * MIB)
             equal(client.call("mt.mem_used"), 100 * MIB)
@@ -93,7 +94,7 @@ def cache_that_can_be_reclaimed_does_not_count_as_used():
 def at_the_limit_everything_is_taken_back():
     """The pages of the group are all taken; what comes now comes by reclaiming, or not at all."""
     with Group() as group, Place() as place:
-        with group.run(["sleep", "1000"], env=place.environment(min_available_percent=0)) as host, \
+        with group.run(["sleep", "1000"], env=place.environment(only="sleep", min_available_percent=0)) as host, \
                 Client(place.wait_socket(host.pid)) as client:
             before = group.used()
             client.call("mt.mem_rnd_alloc", 1000, 100000, LIMIT // 2)
@@ -142,7 +143,7 @@ def unified():
 @fact
 def the_tightest_limit_of_version_2_counts_up_the_ancestors():
     with unified() as (real, name), Place() as place:
-        env = {**place.environment(), "REAL": real, "GROUP": name}
+        env = {**place.environment(only="sleep"), "REAL": real, "GROUP": name}
         with Program(["unshare", "-m", "sh", "-c", PLAY_VERSION_2, "sh", "sleep", "1000"], env=env) as host, \
                 Client(place.wait_socket(host.pid)) as client:
             code, text = client.refusal("mt.mem_alloc", 82 * MIB)

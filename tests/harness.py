@@ -204,6 +204,7 @@ class Place:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def environment(self, **settings):
+        """Of a host. Where a shell executes that, only=NAME keeps the shell from leaving a name of its own there."""
         env = without_library()
         env.update(LD_PRELOAD=f"{LIB} {BEHIND}" if BEHIND else LIB, MTPRELOAD_DIR=self.run)
         env.update({"MTPRELOAD_" + k.upper(): str(v) for k, v in settings.items()})

@@ -274,7 +274,7 @@ def a_fork_setting_that_is_no_word_of_it_is_told():
 @fact
 def the_environment_goes_along_through_exec():
     with Place() as place, Program(["sh", "-c", "exec sh -c 'exec sleep 1000'"],
-                                   env=place.environment()) as host:
+                                   env=place.environment(only="sleep")) as host:
         with Client(place.wait_socket(host.pid)) as client:
             wait_for(lambda: client.call("mt.info")["program"] == "sleep", "sleep")
 
@@ -293,7 +293,7 @@ def a_name_appears_only_once_its_socket_listens():
 def the_hosts_umask_does_not_reach_the_socket():
     for mask in ("0", "777"):
         with Place() as place, Program(["sh", "-c", f"umask {mask}; exec sleep 1000"],
-                                       env=place.environment()) as host:
+                                       env=place.environment(only="sleep")) as host:
             path = place.wait_socket(host.pid)
             equal(oct(os.stat(path).st_mode & 0o777), "0o600")
             obeys(path)

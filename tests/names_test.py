@@ -82,7 +82,8 @@ def without_memory_to_lock_there_is_no_name_until_there_is_some():
 @fact
 def without_descriptors_there_is_no_name_until_there_are_some():
     for limit in range(4, 12):
-        with Place() as place, Program(["sh", "-c", f"ulimit -Sn {limit}; exec sleep 1000"], env=place.environment()) as host:
+        with Place() as place, Program(["sh", "-c", f"ulimit -Sn {limit}; exec sleep 1000"],
+                                       env=place.environment(only="sleep")) as host:
             wait_for(lambda: open(f"/proc/{host.pid}/comm").read() == "sleep\n", "exec")
             each_name_is_served(place, 0.3)
             assert not connects(f"\0mtpreload.{host.pid}") or answers(f"@mtpreload.{host.pid}"), limit

@@ -341,7 +341,8 @@ def a_newcomer_without_a_descriptor_is_told_so_and_may_still_reset():
 @fact
 def a_host_that_starts_with_few_descriptors_is_reset_all_the_same():
     for limit in range(8, 12):
-        with Place() as place, Program(["sh", "-c", f"ulimit -n {limit}; exec sleep 1000"], env=place.environment()) as host:
+        with Place() as place, Program(["sh", "-c", f"ulimit -n {limit}; exec sleep 1000"],
+                                       env=place.environment(only="sleep")) as host:
             path = place.wait_socket(host.pid)
             clients = idle_until_refused(path)
             equal(len(clients), limit - 7, "ordinary clients")
