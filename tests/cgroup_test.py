@@ -136,8 +136,10 @@ def unified():
         os.makedirs(f"{real}/{name}/inner")
     except OSError as error:
         need(False, f"no control group of version 2 can be made here: {error}")
-    yield real, name
-    os.removedirs(f"{real}/{name}/inner")
+    try:
+        yield real, name
+    finally:
+        os.removedirs(f"{real}/{name}/inner")
 
 
 @fact
