@@ -35,23 +35,38 @@ static enum level stopped(struct subject *s, struct buf *text)
 	return LEVEL_PROBLEM;
 }
 
-/* Version 1 tells the state, of the groups above too; version 2 whether it is so. */
-static bool is_not_frozen(void *context, const char *group)
+/* Is the group frozen? Both versions show that of a group below a frozen one, too. */
+static bool is_frozen(const char *group)
 {
 	char state[128];
-	bool frozen = (cgroup_file(group, "freezer.state", state, sizeof(state)) && strncmp(state, "FR", 2) == 0) ||
-		      (cgroup_file(group, "cgroup.events", state, sizeof(state)) && strstr(state, "frozen 1"));
+
+	return (cgroup_file(group, "freezer.state", state, sizeof(state)) && strncmp(state, "FR", 2) == 0) ||
+	       (cgroup_file(group, "cgroup.events", state, sizeof(state)) && strstr(state, "frozen 1"));
+}
+
+static bool was_asked_to_freeze(const char *group)
+{
+	char asked[16];
+
+	return (cgroup_file(group, "freezer.self_freezing", asked, sizeof(asked)) ||
+		cgroup_file(group, "cgroup.freeze", asked, sizeof(asked))) && *asked == '1';
+}
+
+/* The group to be thawed: it, or the last of those above that is frozen. */
+static bool is_not_to_blame(void *context, const char *group)
+{
+	bool frozen = is_frozen(group);
 
 	if (frozen)
 		snprintf(context, PATH_MAX, "%s", group);
-	return !frozen;
+	return !frozen || !was_asked_to_freeze(group);
 }
 
 static enum level frozen(struct subject *s, struct buf *text)
 {
 	char group[PATH_MAX] = "";
 
-	cgroup_each(s->proc.pid, "freezer", is_not_frozen, group);
+	cgroup_each(s->proc.pid, "freezer", is_not_to_blame, group);
 	if (!*group)
 		return LEVEL_NONE;
 	buf_printf(text, "its control group %s is frozen: nothing in it answers", group);

@@ -138,6 +138,7 @@ def a_filter_that_refuses_sockets_is_suspected():
     code = INSTALL + f"install({bpf(REFUSE, 49, 50)!r}, 0)\nimport os\nos.execvp('sleep', ['sleep', '1000'])\n"
     with Place() as place, host(place, (sys.executable, "-c", code), only="sleep") as program:
         wait_for(lambda: os.readlink(f"/proc/{program.pid}/exe").endswith("sleep"), "exec")
+        wait_for(lambda: our_thread(program.pid), "our thread")
         cause(program, "seccomp", "may refuse what our thread calls (socket, bind, listen, accept4)")
 
 
@@ -164,21 +165,32 @@ def sleeps(pid, thread):
 
 # Hosts that do not move.
 
+def is_frozen(program, group, below):
+    """Frozen in the group, or in one below it, which is told as frozen then."""
+    first = os.path.exists(os.path.join(group.path, "freezer.state"))
+    state, freeze, thaw = ("freezer.state", "FROZEN", "THAWED") if first else ("cgroup.freeze", "1", "0")
+    shown = os.path.join(group.path, below, state if first else "cgroup.events")
+    group.write(os.path.join(below, "cgroup.procs"), str(program.pid))
+    group.write(state, freeze)
+    try:
+        wait_for(lambda: ("FROZEN" if first else "frozen 1") in open(shown).read(), "the freezer")
+        problem("frozen", f"its control group {group.path} is frozen: nothing in it answers", of=[program.pid])
+    finally:
+        group.write(state, thaw)
+
+
 @as_root
 def a_frozen_group_is_named():
     with Group("freezer") as group, Place() as place:
-        first = os.path.exists(os.path.join(group.path, "freezer.state"))
-        state, freeze, thaw = ("freezer.state", "FROZEN", "THAWED") if first else ("cgroup.freeze", "1", "0")
-        with Program(SLEEP, env=place.environment(), preexec_fn=group.enter) as program:
-            path_of(place, program)
-            group.write(state, freeze)
-            seen = "FROZEN" if first else "frozen 1"
-            try:
-                wait_for(lambda: seen in open(os.path.join(group.path, state if first else "cgroup.events")).read(),
-                         "the freezer")
-                problem("frozen", f"its control group {group.path} is frozen: nothing in it answers", of=[program.pid])
-            finally:
-                group.write(state, thaw)
+        inner = os.path.join(group.path, "inner")
+        os.mkdir(inner)
+        try:
+            with Program(SLEEP, env=place.environment()) as program:
+                path_of(place, program)
+                is_frozen(program, group, "")
+                is_frozen(program, group, "inner")
+        finally:
+            os.rmdir(inner)
 
 
 SPINS = "import sys\nsys.stdin.readline()\nprint('spins', flush=True)\nwhile True: pass\n"
