@@ -12,6 +12,7 @@ import threading
 from harness import MIB, PIPES, Client, MemoryGroup, Place, Program, by_root, equal, need, run_facts, wait_for
 
 CLONE_NEWNS = 0x20000
+PR_CAPBSET_DROP, CAP_AUDIT_READ = 24, 37
 WATCHDOG_S = 60  # so long a host that hangs keeps the test from undoing what holds it up
 IMAGE_BYTES = 16 * MIB
 
@@ -21,7 +22,7 @@ import ctypes, os, sys
 libc = ctypes.CDLL(None)
 deeds = dict(fork=lambda: os.fork() or os._exit(0), unshare=lambda: libc.unshare({CLONE_NEWNS}),
              alloc=lambda: libc.mt_mem_alloc(ctypes.c_size_t(4096)), exit=lambda: libc.exit(0), _exit=lambda: os._exit(0),
-             quick_exit=lambda: libc.quick_exit(0))
+             quick_exit=lambda: libc.quick_exit(0), drop=lambda: libc.prctl({PR_CAPBSET_DROP}, {CAP_AUDIT_READ}, 0, 0, 0))
 for line in sys.stdin:
     done = deeds[line.strip()]()
     print("forked" if line == "fork\\n" else done, flush=True)
@@ -143,6 +144,36 @@ def a_host_goes_on_while_a_line_waits_for_a_frozen_log():
             assert " mt.mem_alloc 8k by pid " in lines, lines
             assert "held up in the kernel: 2 calls of the host's went on beside it" in lines, lines
             both_go_on(host, client)
+            answers(place, host)
+
+
+def begins_again(host):
+    """By a call of the C API, though not within a tenth of a second."""
+    host.tell("alloc\n")
+    equal(host.hear(), "0\n")
+    return our_threads(host.pid)
+
+
+@by_root
+def nothing_is_done_with_rights_that_the_host_gave_up_while_a_line_waited():
+    """The order to end stands: our thread has what the host has no more, and obeys nobody until it has ended."""
+    with Place() as place, file_system(os.path.join(place.path, "small")) as mount:
+        log = os.path.join(mount, "log")
+        with host_with(place, log=log) as host, Client(place.wait_socket(host.pid)) as client:
+            client.call("mt.mem_alloc", "4k")
+            with frozen(mount) as hold:
+                client.send("mt.mem_alloc 8k\nmt.mem_alloc 16k\n")
+                wait_for(lambda: hold.over.is_set() or is_held_up(host.pid), "our thread to be held up")
+                host.tell("drop\n")
+                equal(host.hear(), "0\n")
+                assert not hold.over.is_set(), "the host went on only when our thread was not held up any more"
+            wait_for(lambda: not our_threads(host.pid), "its end")
+            with open(log) as file:
+                lines = file.read()
+            assert " mt.mem_alloc 8k by pid " in lines and " mt.mem_alloc 16k by pid " not in lines, lines
+            said = client.socket.recv(65536)
+            assert not said or said.startswith(b"403 mt.mem_alloc refused"), said
+            wait_for(lambda: begins_again(host), "another thread of ours")
             answers(place, host)
 
 

@@ -245,7 +245,7 @@ START_TEST(changes_are_logged_with_their_caller_and_questions_are_not)
 	f = fopen(path, "r");
 	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
 	fclose(f);
-	ck_assert_ptr_nonnull(strstr(text, " mt.mem_free 10 k by pid 4711 uid 815\n"));
+	ck_assert_ptr_nonnull(strstr(text, " mt.mem_free 10 k by pid 4711 uid 0\n"));
 	ck_assert_ptr_eq(strchr(text, '\n') + 1, text + strlen(text)); /* the only line */
 	unit_remove(directory);
 }
@@ -272,7 +272,7 @@ static const char *log_of(void (*make_calls)(void))
 
 static void call_with(const char *word)
 {
-	struct rpc_call call = { .method = "cfg.set_now_string", .pid = 4711, .uid = 815 };
+	struct rpc_call call = { .method = "cfg.set_now_string", .pid = 4711, .uid = 0 };
 
 	rpc_add_arg(&call, NULL, "malloc_test", RPC_WORD);
 	rpc_add_arg(&call, NULL, "fork", RPC_WORD);
@@ -296,16 +296,16 @@ START_TEST(words_of_a_client_stay_in_their_line_and_in_quotes)
 	for (const char *at = text; (at = strchr(at, '\n')); at++)
 		lines++;
 	ck_assert_uint_eq(lines, 4);
-	ck_assert_ptr_nonnull(strstr(text, " fork \"a\\x0amt.reset by pid 1 uid 0\" by pid 4711 uid 815\n"));
-	ck_assert_ptr_nonnull(strstr(text, " fork \"follow by pid 1 uid 0\" by pid 4711 uid 815\n"));
+	ck_assert_ptr_nonnull(strstr(text, " fork \"a\\x0amt.reset by pid 1 uid 0\" by pid 4711 uid 0\n"));
+	ck_assert_ptr_nonnull(strstr(text, " fork \"follow by pid 1 uid 0\" by pid 4711 uid 0\n"));
 	ck_assert_ptr_nonnull(strstr(text, " fork \"\\\"\\\\\\x1b[2J\\xc2\\x85\\xe2\\x80\\xae\\xff\xc3\xa9\" by pid"));
-	ck_assert_ptr_nonnull(strstr(text, " fork \"\" by pid 4711 uid 815\n"));
+	ck_assert_ptr_nonnull(strstr(text, " fork \"\" by pid 4711 uid 0\n"));
 }
 END_TEST
 
 static void call_at_length(void)
 {
-	struct rpc_call call = { .method = "cfg.set_now_string", .pid = 4711, .uid = 815 };
+	struct rpc_call call = { .method = "cfg.set_now_string", .pid = 4711, .uid = 0 };
 	char word[500];
 
 	memset(word, 1, sizeof(word) - 1);
@@ -317,7 +317,7 @@ static void call_at_length(void)
 
 START_TEST(caller_stands_at_the_end_of_the_longest_line)
 {
-	ck_assert_ptr_nonnull(strstr(log_of(call_at_length), "... by pid 4711 uid 815\n"));
+	ck_assert_ptr_nonnull(strstr(log_of(call_at_length), "... by pid 4711 uid 0\n"));
 }
 END_TEST
 

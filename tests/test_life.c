@@ -170,6 +170,8 @@ START_TEST(order_that_stands_is_carried_out_when_nobody_waits)
 	atomic_store(&held_up, false);
 	while (life_is_active())
 		unit_moment();
+	while (!life_is_lacking())
+		unit_moment();
 	ck_assert_int_eq(life_begin(live), 0);
 	while (atomic_load(&lives) < 2)
 		unit_moment();

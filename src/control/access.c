@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A peer's rights cannot be known without a race; its uid and groups, of when it connected, can. So the process's own
    rights decide whether its user may command it: none beyond that uid and the peer's groups. Asked by server.c at accept,
-   by conn.c before each batch, by socket.c at the bind. */
+   by conn.c before each request, by command.c once its line is in the log, by socket.c at the bind. */
 #include "access.h"
 
 #include <stddef.h>
@@ -9,6 +9,7 @@
 
 #include "base/capability.h"
 #include "base/uid.h"
+#include "control/life.h"
 
 #define ROOT ((uid_t)0)
 #define OVERFLOW_UID ((uid_t)65534) /* what the kernel shows for a uid that has no number in our user namespace */
@@ -148,5 +149,7 @@ bool access_lasts(uid_t peer)
 {
 	uid_t uid;
 
+	if (life_is_left())
+		return false; /* held up, our thread has still what the process has given up */
 	return peer == ROOT || (obeys_its_user(&uid) && (peer == uid || peer == OVERFLOW_UID));
 }

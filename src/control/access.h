@@ -11,7 +11,7 @@
 /* May the other end of `fd`, a connection that was just accepted, command us? Fills `peer`. */
 bool access_begins(int fd, struct ucred *peer);
 
-/* Asked before each batch of requests: may that uid, which was let in once, go on? */
+/* Asked before each request, and before what a client wants is done: may that uid, which was let in once, go on? */
 bool access_lasts(uid_t uid);
 
 /* Is that uid the real, the effective or the saved one? */

@@ -12,6 +12,7 @@
 #include "base/quote.h"
 #include "base/units.h"
 #include "base/word.h"
+#include "control/access.h"
 #include "control/cmd.h"
 #include "control/size.h"
 #include "control/stop.h"
@@ -405,6 +406,11 @@ void command_run(const struct rpc_call *call, struct reply *r)
 	}
 	if (c->flags & COMMAND_CHANGES)
 		log_call(call);
+	/* The line may have waited for a frozen log. */
+	if (c->flags & COMMAND_CHANGES && !access_lasts(call->uid)) {
+		reply_fault(r, 403, "%s refused: the process has changed its rights meanwhile (connect again)", c->method);
+		return;
+	}
 	c->handler(&args, r);
 }
 

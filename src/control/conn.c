@@ -328,12 +328,14 @@ unsigned conn_serve(struct conn *c, uint64_t ns)
 	unsigned served = 0;
 	size_t before;
 
-	/* The host may have taken rights back since it let this client in. */
-	if (!access_lasts(c->uid)) {
-		conn_hang_up(c);
-		return 0;
-	}
-	while (more && has_room(c)) {
+	while (more) {
+		/* The host may have taken rights back since it let this client in; the request before may have waited. */
+		if (!access_lasts(c->uid)) {
+			conn_hang_up(c);
+			return served;
+		}
+		if (!has_room(c))
+			break;
 		before = c->out.len;
 		more = serve_one(c);
 		served += more;

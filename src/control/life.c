@@ -169,6 +169,7 @@ bool life_is_over(void)
 
 void life_gives_up(void)
 {
+	atomic_store(&life.refused_ns, clock_ns());
 	atomic_store(&life.state, LIFE_OVER);
 }
 
@@ -191,7 +192,9 @@ bool life_is_wanted(void)
 
 bool life_is_lacking(void)
 {
-	return state() == LIFE_NONE && life_is_wanted() && life.aside == 0 &&
+	int now = state();
+
+	return (now == LIFE_NONE || now == LIFE_OVER) && life_is_wanted() && life.aside == 0 &&
 	       clock_ns() - atomic_load(&life.refused_ns) >= AGAIN_NS;
 }
 

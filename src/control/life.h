@@ -53,7 +53,7 @@ bool life_is_active(void);
 /* Is there to be one? There may be none for a moment, or none could be started. */
 bool life_is_wanted(void);
 
-/* Is there none, though there is to be one, and is it a while since one could not be begun? Between life_lock and
+/* Is there none, though there is to be one, and is it a while since one could not be begun or gave up? Between life_lock and
    life_unlock the answer stands; before it is a first look. */
 bool life_is_lacking(void);
 
