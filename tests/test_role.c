@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which processes of a name a role and an index mean. These have no command line: who started whom decides. */
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "mtctl/ctl.h"
 #include "mtctl/family.h"
@@ -28,16 +30,30 @@ static void gather(struct instances *found, const struct member *members, size_t
 	}
 }
 
+/* What is said of a refusal is for people: tests of mtctl as a whole read it. */
+static int keep_quietly(const struct role *r, bool each, struct instances *found)
+{
+	int kept = dup(STDERR_FILENO), nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC), status;
+
+	dup2(nowhere, STDERR_FILENO);
+	status = role_keep(r, each, found);
+	dup2(kept, STDERR_FILENO);
+	close(kept);
+	close(nowhere);
+	return status;
+}
+
 /* Whom the role means, as their pids' last parts; -1: it is refused. */
 static int chosen(const char *text, bool each, const struct member *members, size_t count, int pids[MANY])
 {
 	struct instances found;
 	struct role r;
-	int kept = -1;
+	int kept = -1, status;
 
 	ck_assert_int_eq(role_read(text, &r), CTL_DONE);
 	gather(&found, members, count);
-	if (role_keep(&r, each, &found) == CTL_DONE) {
+	status = keep_quietly(&r, each, &found);
+	if (status == CTL_DONE) {
 		kept = (int)found.count;
 		for (int i = 0; i < kept; i++)
 			pids[i] = found.at[i].proc.pid - FIRST;
