@@ -31,6 +31,7 @@
 #define PAGE 4096     /* or less than one */
 
 static char thread_name[16] = "mtpreload";
+static uint16_t tried; /* filters, when the program began; the kernel has room for fewer */
 
 const char *trial_thread_name(void)
 {
@@ -130,10 +131,14 @@ static int try_each_call(void *result)
 	return 0;
 }
 
+static uint16_t filters_in_force(void)
+{
+	return (uint16_t)system_field("/proc/thread-self/status", "Seccomp_filters:");
+}
+
 bool trial_is_passed(void)
 {
 	_Alignas(16) char stack[STACK_BYTES];
-	uint16_t filters; /* the kernel has room for fewer */
 	int unused, status = 1;
 	pid_t pid;
 
@@ -143,7 +148,15 @@ bool trial_is_passed(void)
 	pid = clone(try_each_call, stack + sizeof(stack), CLONE_VM | CLONE_VFORK, &unused);
 	if (pid < 0 || kernel_waitpid(pid, &status, __WALL) != pid || status != 0)
 		return false;
-	filters = (uint16_t)system_field("/proc/thread-self/status", "Seccomp_filters:");
-	snprintf(thread_name, sizeof(thread_name), "mtpreload:%" PRIu16, filters ? filters : (uint16_t)1);
+	tried = filters_in_force();
+	snprintf(thread_name, sizeof(thread_name), "mtpreload:%" PRIu16, tried ? tried : (uint16_t)1);
 	return true;
+}
+
+/* Linux tells the number since 5.9: where it does not, nobody knows. */
+bool trial_covers_us(void)
+{
+	if (kernel_prctl(PR_GET_SECCOMP, 0, 0, 0, 0) != FILTER_MODE)
+		return true;
+	return tried && filters_in_force() == tried;
 }

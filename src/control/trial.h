@@ -11,6 +11,10 @@
    and wait4; what is not: sched_yield, which may take a while, and no filter knows a reason against. May change errno. */
 bool trial_is_passed(void);
 
+/* Is our thread behind no filter but those that were tried? One that the program has installed since, or that a child of
+   such a program has, may kill for any call. */
+bool trial_covers_us(void);
+
 /* For our thread, of this process and of its children: "mtpreload", or "mtpreload:N" behind so many filters that were
    tried. Whoever looks from outside can tell from it whether more have come since. */
 const char *trial_thread_name(void);
