@@ -45,8 +45,9 @@ static int refused_error(const struct instance *i, int rc, const char *who)
 		out_error(CTL_UNREACHABLE, "%s does not accept uid %u: %.*s", who, (unsigned)geteuid(), (int)why.len,
 			  why.data);
 	else if (rc == -ECONNRESET)
-		out_error(CTL_UNREACHABLE, "%s closed the connection: it has ended, or does not accept uid %u", who,
-			  (unsigned)geteuid());
+		out_error(CTL_UNREACHABLE, "%s closed the connection: it has ended, is in a call of unshare or the like (ask again), or "
+			  "does not accept uid %u",
+			  who, (unsigned)geteuid());
 	else
 		out_error(CTL_UNREACHABLE, "no permission for %s (run mtctl as the user of the process, or as root)",
 			  i->socket);
