@@ -4,6 +4,7 @@
    by conn.c before each request, by command.c once its line is in the log, by socket.c at the bind. */
 #include "access.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <sys/un.h>
 
@@ -70,37 +71,38 @@ static bool came_by_file(int fd)
 	       name.sun_path[0];
 }
 
-#define GROUPS_MAX 1024 /* who is in more is not compared */
+#define FIRST_GROUPS 3 /* real, effective and saved */
+#define GROUPS_MAX 1024 /* supplementary ones; who is in more is not compared */
 
 #ifndef SO_PEERGROUPS
 #define SO_PEERGROUPS 59
 #endif
 
 struct groups {
-	gid_t id[3 + GROUPS_MAX];
+	gid_t id[FIRST_GROUPS + GROUPS_MAX];
 	unsigned count;
 };
 
-/* Real, effective and saved, and the supplementary ones. */
+/* The first ones, and the supplementary ones. */
 static bool read_groups(struct groups *g)
 {
 	int more = kernel_getresgid(&g->id[0], &g->id[1], &g->id[2]);
 
 	if (more == 0)
-		more = kernel_getgroups(GROUPS_MAX, g->id + 3);
-	g->count = more < 0 ? 0 : 3 + (unsigned)more;
+		more = kernel_getgroups(GROUPS_MAX, g->id + FIRST_GROUPS);
+	g->count = more < 0 ? 0 : FIRST_GROUPS + (unsigned)more;
 	return more >= 0;
 }
 
-/* A kernel that does not tell the supplementary ones leaves the first. */
-static void read_peer_groups(int fd, gid_t first, struct groups *g)
+/* False where the kernel does not tell the supplementary ones, as before 4.13 and under qemu-user. */
+static bool read_peer_groups(int fd, gid_t first, struct groups *g)
 {
 	socklen_t size = GROUPS_MAX * sizeof(gid_t);
+	bool told = kernel_getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, g->id + 1, &size) == 0;
 
 	g->id[0] = first;
-	g->count = 1;
-	if (kernel_getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, g->id + 1, &size) == 0)
-		g->count += size / (socklen_t)sizeof(gid_t);
+	g->count = 1 + (told ? size / (socklen_t)sizeof(gid_t) : 0);
+	return told || errno == ERANGE;
 }
 
 static bool has(const struct groups *g, gid_t id)
@@ -120,7 +122,8 @@ static bool has_our_groups(int fd, gid_t first)
 
 	if (!read_groups(&ours))
 		return false;
-	read_peer_groups(fd, first, &peers);
+	if (!read_peer_groups(fd, first, &peers))
+		ours.count = FIRST_GROUPS;
 	while (i < ours.count && has(&peers, ours.id[i]))
 		i++;
 	return i == ours.count;
