@@ -117,7 +117,7 @@ static bool has(const struct groups *g, gid_t id)
    none while such a user is connected: for that it would have to hold a capability. */
 static bool has_our_groups(int fd, gid_t first)
 {
-	struct groups ours, peers;
+	struct groups ours, peers = { .count = 0 };
 	unsigned i = 0;
 
 	if (!read_groups(&ours))
