@@ -76,7 +76,7 @@ static long group_that_we_lack(const char *status)
 	return -1;
 }
 
-bool access_why(pid_t pid, const char *status, struct buf *why)
+enum access access_why(pid_t pid, const char *status, struct buf *why)
 {
 	const char *uids = strstr(status, "\nUid:\t"), *permitted = strstr(status, "\nCapPrm:\t");
 	unsigned long id[3] = { 0 };
@@ -90,27 +90,29 @@ bool access_why(pid_t pid, const char *status, struct buf *why)
 	if (id[0] != id[1] || id[0] != id[2]) {
 		buf_printf(why, "its real, effective and saved uid differ (%lu, %lu, %lu): only root may command it", id[0],
 			   id[1], id[2]);
-		return true;
+		return ACCESS_ROOT;
 	}
 	/* uid 0 of a user namespace has there what its capabilities are good for. */
 	group = id[0] && id[0] == geteuid() ? group_that_we_lack(status) : -1;
 	if (group >= 0) {
 		buf_printf(why, "it is in group %ld, and this mtctl is not: only root and users of that group may command it", group);
-		return true;
+		return ACCESS_GROUP;
 	}
 	if (!held || !id[0] || (users_number(pid, (uid_t)id[0], &inside) && !inside))
-		return false;
+		return ACCESS_USER;
 	buf_str(why, "it holds ");
 	add_names(why, held);
 	buf_str(why, ": only root may command it");
-	return true;
+	return ACCESS_ROOT;
 }
 
-bool access_why_process(pid_t pid, struct buf *why)
+enum access access_why_process(pid_t pid, struct buf *why)
 {
 	struct buf status = { 0 };
-	bool is_so = pid && proc_file(pid, "status", &status) == 0 && access_why(pid, status.data, why);
+	enum access who = ACCESS_USER;
 
+	if (pid && proc_file(pid, "status", &status) == 0)
+		who = access_why(pid, status.data, why);
 	buf_free(&status);
-	return is_so;
+	return who;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Why the library obeys root alone in a process, as src/control/access.c decides it. */
+/* Why the library does not obey its user in a process, as src/control/access.c decides it. */
 #ifndef MT_CTL_ACCESS_WHY_H
 #define MT_CTL_ACCESS_WHY_H
 
@@ -8,11 +8,17 @@
 
 #include "base/buf.h"
 
-/* By what the process's status file says, which everybody may read. False where its user may command the process; else the
-   reason is appended. */
-bool access_why(pid_t pid, const char *status, struct buf *why);
+/* Who may command a process, beside root. */
+enum access {
+	ACCESS_USER,  /* its user */
+	ACCESS_GROUP, /* its user, who is in its groups; we are not */
+	ACCESS_ROOT   /* nobody */
+};
+
+/* By what the process's status file says, which everybody may read. Unless it is its user the reason is appended. */
+enum access access_why(pid_t pid, const char *status, struct buf *why);
 
 /* The same for a process of which nothing has been read. */
-bool access_why_process(pid_t pid, struct buf *why);
+enum access access_why_process(pid_t pid, struct buf *why);
 
 #endif

@@ -32,8 +32,8 @@ struct asked {
 	uint64_t until_ns; /* its turn's end while it talks; while it is busy, when it is tried again */
 };
 
-/* Sends the requests, whose ids count from 1, to each, which `at` and `context` describe, and calls `hear` with each reply, in the order of the
-   requests, until that returns false. Who talks for longer than its share of the time loses its turn to those who
+/* Sends the requests, whose ids count from 1, to each, which `at` and `context` describe. Calls `hear` with each reply, in
+   the order of the requests, until that returns false. Who talks for longer than its share of the time loses its turn to those who
    have not had theirs, so whoever never answers keeps nobody from being asked. Nothing is waited for behind
    `deadline_ns`. */
 void ask_all(struct asked *asked, size_t count, const struct buf *requests,

@@ -144,7 +144,7 @@ static enum level unreachable(struct subject *s, struct buf *text)
 
 static enum level rights(struct subject *s, struct buf *text)
 {
-	if (!access_why(s->proc.pid, s->status.data, text))
+	if (access_why(s->proc.pid, s->status.data, text) == ACCESS_USER)
 		return LEVEL_NONE;
 	return geteuid() == 0 ? LEVEL_NOTE : LEVEL_PROBLEM;
 }

@@ -139,7 +139,7 @@ static int cannot_look(const struct subject *s, pid_t pid, int rc)
 		return out_error(CTL_UNREACHABLE, "there is no process %d", (int)pid);
 	if (geteuid() == 0)
 		remedy = "it has rights that this root has not: run mtctl outside of its container";
-	else if (access_why(s->proc.pid, s->status.data, &why))
+	else if (access_why(s->proc.pid, s->status.data, &why) != ACCESS_USER)
 		remedy = (buf_add(&why, "", 1), why.data);
 	else if (geteuid() == s->proc.uid)
 		remedy = "it had other rights before, so the kernel keeps it from its user: run mtctl as root";

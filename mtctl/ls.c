@@ -61,14 +61,17 @@ static const char *silence(const struct instance *at, int rc)
 {
 	struct buf why = { 0 };
 	bool is_refused = rc == -ECONNRESET && geteuid() != 0 && at->proc.pid;
-	bool is_root_s = (is_refused || find_is_refused(at, NULL)) && access_why_process(at->proc.pid, &why);
+	enum access who = ACCESS_USER;
 
-	buf_free(&why);
 	if (find_is_shunned(at, NULL))
 		return "filter";
-	if (is_root_s)
+	if (is_refused || find_is_refused(at, NULL))
+		who = access_why_process(at->proc.pid, &why);
+	buf_free(&why);
+	if (who == ACCESS_ROOT)
 		return "only root may ask";
-	if (find_is_refused(at, NULL) || (is_refused && !verify_is_user(geteuid(), &at->proc)))
+	if (find_is_refused(at, NULL) ||
+	    (is_refused && (who == ACCESS_GROUP || !verify_is_user(geteuid(), &at->proc))))
 		return "no permission";
 	return "not answering";
 }

@@ -39,9 +39,9 @@ static double seconds(uint64_t ns)
 static int refused_error(const struct instance *i, int rc, const char *who)
 {
 	struct buf why = { 0 };
-	bool is_root_s = geteuid() != 0 && access_why_process(i->proc.pid, &why);
+	enum access who_may = geteuid() ? access_why_process(i->proc.pid, &why) : ACCESS_USER;
 
-	if (is_root_s)
+	if (who_may != ACCESS_USER)
 		out_error(CTL_UNREACHABLE, "%s does not accept uid %u: %.*s", who, (unsigned)geteuid(), (int)why.len,
 			  why.data);
 	else if (rc == -ECONNRESET)

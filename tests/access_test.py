@@ -3,6 +3,7 @@
 """Who may command a host: root, and its user unless the host has more rights than that user."""
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -183,6 +184,9 @@ def a_user_without_all_groups_of_the_host_does_not_command_it():
                 said = subprocess.run(as_user(USER, tool, "doctor", str(host.pid)), capture_output=True, text=True,
                                       env=dict(place.environment(), LD_PRELOAD=""))
                 assert "and this mtctl is not: only root and users of that group may command it" in said.stdout + said.stderr, said
+                said = subprocess.run(as_user(USER, tool, "ls", "-j"), capture_output=True, text=True,
+                                      env=dict(place.environment(), LD_PRELOAD=""))
+                equal([i.get("error") for i in json.loads(said.stdout) if i["pid"] == host.pid], ["no permission"])
                 for more in (groups, (*groups[::-1], USER + 3)):
                     with Program([*in_groups(*more), sys.executable, "-c", CLIENT, path], **PIPES) as client:
                         equal(client.hear(), "200 OK\n", (groups, more))
