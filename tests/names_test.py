@@ -5,11 +5,15 @@
 import os
 import platform
 import resource
+import shutil
+import signal
+import socket
 import sys
 import time
 
 from ctl import INSTALL, name_of
-from harness import LIB, MIB, PIPES, Client, Place, Program, by_root, equal, fact, need, run_facts, wait_for
+from harness import (LIB, MIB, PATIENCE_S, PIPES, Client, Place, Program, by_root, equal, fact, need, run_facts, wait_for,
+                     without_library)
 from victims import connects, obeys, switches
 
 USER = 1000
@@ -219,6 +223,38 @@ def a_child_of_the_same_pid_leaves_the_name_alone():
         obeys(path)
         host.tell()
         equal(host.finish(), ("", 0))
+
+
+def state(pid):
+    """Of the whole process: a stop holds all of its threads."""
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rsplit(")", 1)[1].split()[0]
+
+
+@fact
+def a_name_that_others_removed_while_its_process_was_stopped_is_bound_again():
+    """They take a name with a dot for dead that has not listened for ten seconds. Another of that pid, in another pid
+    namespace, may have bound it by then."""
+    need(shutil.which("strace"), "there is no strace")
+    for taken in (False, True):
+        with Place() as place, socket.socket(socket.AF_UNIX) as other:
+            env = [f"{key}={value}" for key, value in place.environment().items() if key != "PATH"]
+            argv = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=bind", "-e", "inject=bind:signal=SIGSTOP:when=1", "env",
+                    *env, "cat"]
+            with Program(argv, env=without_library(), **PIPES):
+                hidden = os.path.join(place.run, wait_for(place.names, "its name with a dot")[0])
+                pid = int(hidden.split(".")[-2])
+                wait_for(lambda: state(pid) in "tT", "it to be stopped behind bind")
+                os.unlink(hidden)
+                if taken:
+                    other.bind(hidden)
+                    os.chmod(hidden, 0o600)
+                    other.listen()
+                os.kill(pid, signal.SIGCONT)
+                with Client(place.wait_socket(pid)) as client:
+                    client.socket.settimeout(PATIENCE_S)
+                    equal(client.call("mt.info")["pid"], pid)
+                assert not taken or os.path.exists(hidden), "another's name was taken"
 
 
 run_facts()

@@ -54,6 +54,44 @@ static int check_mode(int dir_fd, const char *name)
 	return S_ISSOCK(st.st_mode) && is_closed(&st) ? 0 : set_mode(dir_fd, name);
 }
 
+static bool is_from_us(int fd)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	return kernel_getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid == kernel_pid();
+}
+
+/* Our own call among those that have come: others may have looked whether the name is dead. */
+static bool hears_us(int listener)
+{
+	bool heard = false;
+	int fd;
+
+	while (!heard && (fd = kernel_accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
+		heard = is_from_us(fd);
+		kernel_close(fd);
+	}
+	return heard || errno != EAGAIN;
+}
+
+/* A process that is stopped before it listens, for longer than others wait, may find its name removed, and another's
+   socket in its place. Where it may not call itself, that cannot be told. */
+static bool leads_to(int listener, const struct sockaddr_un *address)
+{
+	int fd = kernel_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool ours;
+
+	if (fd < 0)
+		return true;
+	if (kernel_connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
+		ours = hears_us(listener);
+	else
+		ours = errno != ENOENT && errno != ECONNREFUSED;
+	kernel_close(fd);
+	return ours;
+}
+
 /* umask belongs to the host: the mode is set on the socket before it has a name, so that it is never too wide. */
 static int listen_as(const char *dir, int dir_fd, const char *name)
 {
@@ -71,10 +109,14 @@ static int listen_as(const char *dir, int dir_fd, const char *name)
 		rc = kernel_bind(fd, &address, sizeof(address));
 	if (rc == 0) {
 		rc = check_mode(dir_fd, name);
-		if (rc == 0 && kernel_listen(fd, BACKLOG) == 0)
+		if (rc == 0 && kernel_listen(fd, BACKLOG) < 0)
+			rc = -errno;
+		if (rc == 0 && !leads_to(fd, &address))
+			rc = -ENOENT;
+		if (rc == 0)
 			return fd;
-		rc = rc < 0 ? rc : -errno;
-		kernel_unlinkat(dir_fd, name, 0);
+		if (rc != -ENOENT) /* else it is nobody's, or another's */
+			kernel_unlinkat(dir_fd, name, 0);
 	} else {
 		rc = -errno;
 	}
