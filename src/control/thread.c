@@ -61,7 +61,7 @@ static int create(void *(*run)(void *))
 
 int thread_start(void *(*run)(void *))
 {
-	uint64_t before = signals_block();
+	uint64_t before = signals_block_all();
 	int rc = create(run);
 
 	signals_restore(before);
