@@ -313,18 +313,31 @@ static void begin_anew(void)
 		resume_thread();
 }
 
+/* For what depends on who the process is. The C library's signal may have come while it was awake. */
+static void wake_to_look(void)
+{
+	uint64_t before = signals_block();
+
+	life_lock();
+	life_wake();
+	life_unlock();
+	signals_restore(before);
+}
+
 /* The call has changed all threads, but for those that the C library could not signal. One that has changed nothing,
    as most do, is not worth the questions about ours. */
 static void follow_all(void)
 {
 	if (rights_are_noted())
 		return;
-	if (rights_are_those_of(life_tid()))
+	if (rights_are_those_of(life_tid())) {
 		rights_note();
-	else if (may_begin())
+		wake_to_look();
+	} else if (may_begin()) {
 		begin_anew();
-	else
+	} else {
 		rights_forget();
+	}
 }
 
 void control_rights_changed(bool paused)
