@@ -139,7 +139,7 @@ def the_user_of_a_host_that_holds_a_capability_does_not_command_it():
     for held in ("dac_override", "net_bind_service"):
         argv = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", f"--inh-caps=+{held}",
                 f"--ambient-caps=+{held}", "sleep", "1000"]
-        with Place() as place, Program(argv, env=place.environment()) as host:
+        with Place() as place, Program(argv, env=place.environment(only="sleep")) as host:
             wait_for(lambda: executed(host.pid, "sleep"), "exec")
             path = place.wait_socket(host.pid)
             equal(answer(path), "hung up\n", held)
@@ -150,7 +150,7 @@ def the_user_of_a_host_that_holds_a_capability_does_not_command_it():
 @by_root
 def the_user_of_a_host_without_more_rights_commands_it():
     for uid in (USER, 65534):
-        with Place() as place, Program(as_user(uid, "sleep", "1000"), env=place.environment()) as host:
+        with Place() as place, Program(as_user(uid, "sleep", "1000"), env=place.environment(only="sleep")) as host:
             wait_for(lambda: executed(host.pid, "sleep"), "exec")
             path = place.wait_socket(host.pid)
             equal(answer(path, uid), "200 OK\n")
@@ -172,7 +172,7 @@ def a_user_without_all_groups_of_the_host_does_not_command_it():
         os.chown(closed, 0, OTHERS)
         os.chmod(closed, 0o775)
         for groups in ((OTHERS,), (USER, OTHERS), (USER, USER + 2, OTHERS)):
-            with Program([*in_groups(*groups), "sleep", "1000"], env=place.environment()) as host:
+            with Program([*in_groups(*groups), "sleep", "1000"], env=place.environment(only="sleep")) as host:
                 wait_for(lambda: executed(host.pid, "sleep"), "exec")
                 path = place.wait_socket(host.pid)
                 with client_of(path, os.path.join(closed, "log")) as client:

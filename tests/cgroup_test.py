@@ -8,7 +8,8 @@ import os
 import subprocess
 import tempfile
 
-from harness import BUILD, MIB, Client, MemoryGroup, Place, Program, equal, fact, need, run_facts, wait_for
+from harness import (BUILD, MIB, Client, MemoryGroup, Place, Program, equal, fact, group_name, need, run_facts,
+                     wait_for)
 
 VERSION_1, VERSION_2 = "/sys/fs/cgroup/memory", "/sys/fs/cgroup"
 LIMIT = 128 * MIB
@@ -21,7 +22,7 @@ class Group(MemoryGroup):
         first = os.path.exists(f"{VERSION_1}/memory.limit_in_bytes")
         self.limit, self.usage = ("memory.limit_in_bytes", "memory.usage_in_bytes") if first else \
             ("memory.max", "memory.current")
-        self.name = f"mtpreload-test-{os.getpid()}"
+        self.name = group_name()
         super().__init__(os.path.join(VERSION_1 if first else VERSION_2, self.name), {self.limit: LIMIT})
 
     def used(self):
@@ -131,7 +132,7 @@ exec "$@"
 def unified():
     """An empty group of version 2 in another: where they lie and the outer one's name."""
     real = next((path for path in (f"{VERSION_2}/unified", VERSION_2) if os.path.exists(f"{path}/cgroup.procs")), None)
-    name = f"mtpreload-test-{os.getpid()}"
+    name = group_name()
     try:
         os.makedirs(f"{real}/{name}/inner")
     except OSError as error:

@@ -13,7 +13,7 @@ import sys
 
 from ctl import (INSTALL, NOBODY, REFUSE, SLEEP, as_root, bpf, clean, findings, host, isolate, path_of, problem, process,
                  run, started)
-from harness import Place, Program, equal, fact, need, run_facts, victim, wait_for
+from harness import Place, Program, equal, fact, group_name, need, run_facts, victim, wait_for
 from safety import our_thread
 
 isolate()
@@ -88,7 +88,7 @@ class Group:
     def __init__(self, controller, **files):
         self.controller, self.files = controller, files
         first = os.path.join(ROOT, controller)
-        self.path = os.path.join(first if os.path.isdir(first) else ROOT, f"mtpreload-test-{os.getpid()}")
+        self.path = os.path.join(first if os.path.isdir(first) else ROOT, group_name())
 
     def __enter__(self):
         try:

@@ -280,6 +280,11 @@ def send_signal(pid, number):
         return False
 
 
+def group_name():
+    """Of a control group of this test alone: a container that shares the tree may have our pid."""
+    return f"mtpreload-test-{os.getpid()}-{os.urandom(4).hex()}"
+
+
 class MemoryGroup:
     """A memory control group with these values in its files. Where none can be made the test is left out."""
 

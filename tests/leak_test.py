@@ -7,7 +7,8 @@ import contextlib
 import os
 import re
 
-from harness import (BEHIND, MIB, PIPES, Client, Place, Program, equal, fact, near, run_facts, victim, wait_for)
+from harness import (BEHIND, MIB, PIPES, Client, Place, Program, equal, fact, group_name, near, run_facts, victim,
+                     wait_for)
 
 LEAK = 64
 SMALL = 512
@@ -25,7 +26,7 @@ class Group:
 
     def __enter__(self):
         for parent, version in ((f"{GROUPS}/memory", 1), (GROUPS, 2)):
-            path = os.path.join(parent, f"mt-test-{os.getpid()}")
+            path = os.path.join(parent, group_name())
             with contextlib.suppress(OSError):
                 os.mkdir(path)
                 self.path, self.version = path, version
