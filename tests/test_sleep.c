@@ -401,6 +401,27 @@ START_TEST(sleeper_takes_signals_while_there_is_room)
 }
 END_TEST
 
+/* It wakes by our own signal, which else tells of nothing. */
+START_TEST(what_another_thread_notices_is_noticed_by_one_that_sleeps_and_by_one_that_does_not)
+{
+	begin();
+	fall_asleep(POLLIN);
+	ck_assert(!sleep_noticed());
+	sleep_notice(&sleeper);
+	while (atomic_load(&sleeps) < 2)
+		unit_moment();
+	ck_assert(sleep_noticed());
+	sleep_wake(&sleeper);
+	while (atomic_load(&sleeps) < 3)
+		unit_moment();
+	ck_assert(!sleep_noticed());
+	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	end();
+	sleep_notice(&sleeper);
+	ck_assert(sleep_noticed());
+}
+END_TEST
+
 START_TEST(where_the_queue_is_full_it_looks_again_and_again)
 {
 	begin();
@@ -461,4 +482,5 @@ UNIT_SUITE_TAGGED(sleep, UNIT_GIVES_UP, rest_ends_at_its_time_and_when_it_is_wok
 	   sleeper_is_woken_where_its_signal_was_ignored, handler_that_the_c_library_sets_meanwhile_stays,
 	   sleeper_is_woken_by_the_handler_of_the_c_library_which_stays,
 	   sleeper_takes_signals_while_there_is_room,
+	   what_another_thread_notices_is_noticed_by_one_that_sleeps_and_by_one_that_does_not,
 	   signals_of_the_process_do_not_end_a_sleep, what_comes_is_seen_beyond_the_limit_of_descriptors)

@@ -319,7 +319,8 @@ static void wake_to_look(void)
 	uint64_t before = signals_block();
 
 	life_lock();
-	life_wake();
+	if (life_is_active())
+		sleep_notice(life_sleeper());
 	life_unlock();
 	signals_restore(before);
 }

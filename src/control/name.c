@@ -13,6 +13,7 @@
 
 #include "base/kernel.h"
 #include "base/uid.h"
+#include "control/trial.h"
 
 #define BACKLOG 64
 #define TEMPORARY_MAX 100
@@ -76,12 +77,15 @@ static bool hears_us(int listener)
 }
 
 /* A process that is stopped before it listens, for longer than others wait, may find its name removed, and another's
-   socket in its place. Where it may not call itself, that cannot be told. */
+   socket in its place. Where it may not call itself, or might be killed for it, that cannot be told. */
 static bool leads_to(int listener, const struct sockaddr_un *address)
 {
-	int fd = kernel_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	bool ours;
+	int fd;
 
+	if (!trial_covers_us())
+		return true;
+	fd = kernel_socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return true;
 	if (kernel_connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)

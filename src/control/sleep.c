@@ -202,6 +202,12 @@ int sleep_told_by(int fd)
 	return signal_us(fd) ? 0 : -errno;
 }
 
+void sleep_notice(struct sleeper *s)
+{
+	atomic_store(&came.directory, true);
+	sleep_wake(s);
+}
+
 bool sleep_noticed(void)
 {
 	return atomic_exchange(&came.directory, false);

@@ -59,6 +59,9 @@ void sleep_add(struct sleeper *s, int fd, short events);
 int sleep_told_by(int fd);
 bool sleep_noticed(void);
 
+/* Any thread, as sleep_wake: so that sleep_noticed is true, whether the thread slept or not. */
+void sleep_notice(struct sleeper *s);
+
 /* Looks what has come, without waiting. True when something has. */
 bool sleep_look(struct sleeper *s);
 
