@@ -227,7 +227,7 @@ def a_real_time_thread_that_keeps_it_from_the_start_is_named():
         equal(program.hear(), "spins\n")
         # Whether ours had a turn before that is a race.
         if not os.path.exists(place.socket(program.pid)):
-            found = [f for f in findings(str(program.pid), status=1).values() if f["level"] == "problem"]
+            found = [f for f in findings(str(program.pid), status=1, starved=True).values() if f["level"] == "problem"]
             equal([f["check"] for f in found], ["starved"])
 
 
@@ -241,7 +241,7 @@ def a_real_time_thread_that_lets_ours_nap_and_then_keeps_it_is_named():
     with Place() as place, spinner(place, NAPS) as program:
         equal(program.hear(), "spins\n")
         if not os.path.exists(place.socket(program.pid)):
-            found = [f for f in findings(str(program.pid), status=1).values() if f["level"] == "problem"]
+            found = [f for f in findings(str(program.pid), status=1, starved=True).values() if f["level"] == "problem"]
             equal([f["check"] for f in found], ["starved"])
 
 
