@@ -213,6 +213,10 @@ class Place:
     def socket(self, pid):
         return os.path.join(self.run, f"mtpreload.{pid}.sock")
 
+    def sockets(self, pid):
+        """All names of that pid: the first one may be another process's that has ended, or of another namespace."""
+        return [self.socket(pid), *sorted(glob.glob(os.path.join(self.run, f"mtpreload.{pid}.*.sock")))]
+
     def wait_socket(self, pid):
         def appeared():
             assert pid_lives(pid), f"{pid} has ended before its socket appeared"

@@ -77,7 +77,7 @@ def part(argv, **environment):
 def all_parts():
     for path in map(library, ALLOCATORS):
         print(f"behind us: {path}", flush=True)
-        yield part([os.path.join(BUILD, "tests", "unit")], LD_PRELOAD=path, CK_VERBOSITY="minimal")
+        yield part([os.path.join(BUILD, "tests", "unit")], LD_PRELOAD=path)
         for script in ("host", "host_life", "host_namespaces", "host_rights", "return"):
             yield part([sys.executable, f"tests/{script}_test.py"], MT_BEHIND=path)
         yield part([sys.executable, "tests/live_allocators.py"], MT_BEHIND=path)

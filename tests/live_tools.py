@@ -361,12 +361,14 @@ def privileges_are_dropped_the_same(run):
     that succeeds in one thread and is refused in another."""
     let_drop_late(run)
     waits = write(run, "waits", "#!/bin/sh\nid; echo \"drill $$\"; read line\n", 0o755)
-    return dialogue(run, "sh", "-c", f"""
+    seen = dialogue(run, "sh", "-c", f"""
         for groups in --clear-groups --keep-groups --init-groups; do
             setpriv --reuid 65534 --regid 65534 $groups id; echo $?
         done
         setpriv --no-new-privs --inh-caps=-all --bounding-set=-all grep Cap /proc/self/status
         exec setpriv --reuid 65534 --clear-groups {waits}""")
+    run.prune()
+    return seen
 
 
 @program("unshare, nsenter", "unshare --version")

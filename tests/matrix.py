@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 import harness
-from harness import BUILD, MIB, Client, Place, fact, resident, wait_for, without_library
+from harness import BUILD, MIB, MTCTL, Client, Place, fact, resident, wait_for, without_library
 
 RESULTS = os.path.join(BUILD, "live")
 
@@ -44,13 +44,21 @@ class Run:
 
     def connect(self, pid):
         """A connection to the process. When one program has executed the next, as sh does a daemon, the
-        first one's name refuses until the next has bound its own."""
+        first one's name refuses until the next has bound its own; or for ever, where the next may not remove it."""
         def try_to():
-            try:
-                return Client(self.place.wait_socket(pid))
-            except (ConnectionRefusedError, FileNotFoundError):
-                return None
+            self.place.wait_socket(pid)
+            for path in self.place.sockets(pid):
+                try:
+                    return Client(path)
+                except (ConnectionRefusedError, FileNotFoundError):
+                    continue
+            return None
         return wait_for(try_to, f"{pid} to answer")
+
+    def prune(self):
+        """As root's `ls` does. On a slow machine what root has executed leaves a name that only root may call."""
+        if self.watched:
+            subprocess.run([MTCTL, "ls"], env=self.env(LD_PRELOAD=""), stdout=subprocess.DEVNULL, check=True)
 
     def drill(self, pid, path=None):
         """With the library: leaks into the process, at once and at a rate, runs a timed test in it, takes it all
