@@ -71,12 +71,14 @@ static bool is_allowed(long result)
    whose coming would tell, and mtctl asks no such process. */
 static bool may_serve(void)
 {
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
 	char byte = 0;
 
 	if (!trial_covers_us())
 		return true;
 	return sleep_can_wait() && is_allowed(kernel_accept4(-1, NULL, NULL, SOCK_CLOEXEC)) &&
-	       is_allowed(kernel_getsockopt(-1, SOL_SOCKET, SO_PEERCRED, NULL, NULL)) &&
+	       is_allowed(kernel_getsockopt(-1, SOL_SOCKET, SO_PEERCRED, &peer, &size)) &&
 	       is_allowed(kernel_recv(-1, &byte, 1, MSG_DONTWAIT)) &&
 	       is_allowed(kernel_send(-1, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL));
 }
