@@ -16,7 +16,7 @@
 /* One name a suite; a new test file is one more here. */
 #define UNIT_SUITES(SUITE) \
 	SUITE(buf) SUITE(clock) SUITE(json) SUITE(kernel) SUITE(label) SUITE(log) SUITE(log_file) SUITE(nearest) SUITE(pool) \
-	SUITE(prng) SUITE(quote) SUITE(rundir) SUITE(signals) SUITE(units) SUITE(utf8) \
+	SUITE(prng) SUITE(quote) SUITE(rundir) SUITE(rundir_names) SUITE(signals) SUITE(units) SUITE(utf8) \
 	SUITE(boot) SUITE(lacking) SUITE(object) SUITE(real) SUITE(trim) \
 	SUITE(adopt) SUITE(budget) SUITE(bulk_alloc) SUITE(bulk_free) SUITE(chunk) SUITE(content) \
 	SUITE(gate) SUITE(hand) SUITE(job) SUITE(leak) SUITE(lease) SUITE(ramp) SUITE(record) SUITE(sched) SUITE(system) SUITE(test) SUITE(transit) SUITE(check) SUITE(resize) \
