@@ -265,12 +265,15 @@ def a_socket_without_a_file_is_told_and_so_is_another_version():
             process("abstract", f"since no directory was usable: {place.run} looks usable", program=program, level="note")
 
 
+def network_is_told(code, nth=""):
+    with Place() as place, fake(place, code, "unshare", "--net") as program:
+        program.process.stdout.readline()
+        problem("network", f"its socket is @mtpreload.{program.pid}{nth}, in another network namespace", of=[program.pid])
+
+
 @alone
 def a_socket_of_another_network_is_told():
-    with Place() as place, fake(place, ABSTRACT, "unshare", "--net") as program:
-        program.process.stdout.readline()
-        problem("network", f"its socket is @mtpreload.{program.pid}, in another network namespace",
-                of=[program.pid])
+    network_is_told(ABSTRACT)
 
 
 # Another process has the first name of this pid.
@@ -289,10 +292,7 @@ SECOND = r"""
 
 @alone
 def the_name_that_it_has_itself_in_another_network_is_told():
-    with Place() as place, fake(place, SECOND, "unshare", "--net") as program:
-        program.process.stdout.readline()
-        problem("network", f"its socket is @mtpreload.{program.pid}.2, in another network namespace",
-                of=[program.pid])
+    network_is_told(SECOND, ".2")
 
 
 @alone

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""mtctl, run by whoever may do more, against what somebody else has laid out for it: servers that are none,
-names that are not theirs, files that are no files, text that commands a terminal."""
+"""mtctl, run by whoever may do more, against what somebody else has laid out for it: names that are not theirs, files that
+are no files, processes without end."""
 
-import contextlib
 import json
 import os
 import re
@@ -12,133 +11,10 @@ import subprocess
 import sys
 import time
 
-from ctl import Family, Server, as_root, clean, here, host, isolate, name_of, path_of, result_of, run, says
+from ctl import Family, Server, as_root, clean, here, host, isolate, name_of, path_of, run, says
 from harness import MTCTL, Place, Program, equal, fact, run_facts, wait_for
 
 isolate()
-
-
-# What a terminal obeys or hides, from a server.
-
-HIDDEN = "\xad\u034f\u115f\u180b\u200b\u200d\u2060\u2064\u3164\ufe0f\ufeff\U000e0041\U000e007f\U000e0100"
-OBEYED = ("\x1b\x7f\x9b\x9d\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069" + HIDDEN)
-RAW = "".join(c for c in OBEYED if c >= "\x7f")  # as JSON may have them in a string, without an escape
-FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
-                       "\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3"
-                       "\U0001d173-\U0001d17a\U000e0000-\U000e0fff\udc80-\udcff]")
-
-
-def harmless(text):
-    assert not FORBIDDEN.search(text), ascii(text)
-    return text
-
-
-def replies(text):
-    """The text in every part of a reply that is shown."""
-    quoted = [json.dumps(text, ensure_ascii=False), json.dumps(text)]
-    if "\x1b" in text:
-        quoted = quoted[1:]
-    for q in quoted:
-        yield q
-        yield f"[{q}, {{{q}: [{q}, {{{q}: {q}}}]}}]"
-
-
-@fact
-def no_result_reaches_a_terminal_unescaped():
-    for text in (OBEYED, RAW):
-        for reply in replies(text):
-            with Server(result_of(reply), result_of(reply)) as server:
-                shown = harmless(run("-s", server.path, "a.b").out)
-                assert "?" * len(text) in shown, ascii(shown)
-                found = harmless(run("-j", "-s", server.path, "a.b").out)
-                equal(json.loads(found), json.loads(reply))
-
-
-@fact
-def no_refusal_reaches_a_terminal_unescaped():
-    for quoted in (json.dumps(OBEYED), json.dumps(RAW, ensure_ascii=False)):
-        reply = ('{"jsonrpc":"2.0","error":{"code":-1,"message":%s,"data":{"code":7}},"id":1}\n' % quoted).encode()
-        with Server(reply, reply) as server:
-            done = run("-s", server.path, "a.b")
-            equal((done.status, done.out), (1, ""))
-            equal(harmless(done.err), f"error: 7 - {'?' * len(json.loads(quoted))}\n")
-            found = json.loads(harmless(run("-j", "-s", server.path, "a.b").out))
-            equal(found, {"error": {"code": 7, "message": json.loads(quoted)}})
-
-
-@fact
-def blanks_between_values_do_not_move_the_cursor():
-    with Server(b'{"jsonrpc":"2.0","result":[1,\r\t2],"id":1}\n') as server:
-        equal(run("-j", "-s", server.path, "a.b").out, "[1,  2]\n")
-
-
-@fact
-def bytes_that_are_no_text_are_no_reply():
-    for raw in (b"\x9b", b"\xff", b"\xc2", b"\xe2\x80", b"\x1b", b"\x00"):
-        with Server(b'{"jsonrpc":"2.0","result":"a%sb","id":1}\n' % raw) as server:
-            done = run("-s", server.path, "a.b")
-            equal((done.status, done.out), (3, ""))
-            harmless(done.err)
-
-
-@fact
-def words_of_the_command_line_are_echoed_escaped():
-    for words in (["a" + OBEYED], ["-t", OBEYED, "x"], ["-p", OBEYED], ["--" + OBEYED], ["-s", "/" + OBEYED, "a.b"],
-                  ["ls", OBEYED], ["doctor", OBEYED], ["doctor", "--", "/" + OBEYED], ["-n", OBEYED, "a.b"],
-                  ["-n", f"a:{OBEYED}:x", "a.b"], ["run", "--set", OBEYED], ["run", "--" + OBEYED]):
-        for form in ([], ["-j"]):
-            done = run(*form, *words)
-            assert done.status, words
-            harmless(done.out + done.err)
-
-
-# A process calls itself so, its file, its command line and its directory.
-CALLED = """
-import ctypes, sys, time
-ctypes.CDLL(None).prctl(15, b"x\\xc2\\x9b\\xe2\\x80\\xae\\x9by\\x1b")
-time.sleep(1000)
-"""
-
-
-@fact
-def nothing_that_a_process_calls_itself_reaches_a_terminal_unescaped():
-    with Place() as place:
-        place.run = os.path.join(place.path, "d\x9b\u202e\x1b")
-        os.mkdir(place.run)
-        program = os.path.join(place.path, "p\x9b\u2066")
-        os.symlink(sys.executable, program)
-        argv = [program, "-c", CALLED, OBEYED.replace("\x00", "")]
-        with host(place, argv) as one, host(place, argv) as two:
-            for each in (one, two):
-                path_of(place, each)
-                wait_for(lambda each=each: name_of(each).startswith("x"), "the name")
-            pid = str(one.pid)
-            for words in (["ls"], ["--all", "mt.mem_used"], ["mt.mem_used"], ["-p", pid, "mt.mem_used"],
-                          ["-n", "x*", "mt.mem_used"], ["-n", "x*:nobody", "mt.mem_used"], ["-n", "x*::9", "mt.mem_used"],
-                          ["doctor"], ["doctor", pid]):
-                for form in ([], ["-j"]):
-                    done = run(*form, *words, env=here(place))
-                    harmless(done.out + done.err)
-            shown = run("ls", env=here(place)).out.splitlines()
-            equal(shown[1].split()[2], "x???y?")
-
-
-@fact
-def names_that_look_the_same_are_the_same():
-    names = ("slee?p", "slee\u200bp", "slee\U000e0041p", "slee\xadp")
-    with Place() as place, contextlib.ExitStack() as running:
-        for name in names:
-            program = shutil.copy(shutil.which("sleep"), os.path.join(place.path, name))
-            path_of(place, running.enter_context(host(place, (program, "1000"))))
-        with host(place) as other:
-            path_of(place, other)
-            for name in names:
-                done = run("-n", name, "mt.mem_used", env=here(place))
-                equal((done.status, done.out), (3, ""))
-                assert "4 instances are called slee?p" in done.err, done.err
-            running.close()
-            done = run("-n", "sle\u200bp", "mt.mem_used", env=here(place))
-            equal((done.status, done.out), (3, ""), "what cannot be shown is no pattern")
 
 
 # Files that are no files. A FIFO tells whether it has been opened: then its writer does not wait any more.
@@ -191,115 +67,6 @@ def doctor_takes_devices_and_directories_for_what_they_are():
             with Preloading(library) as program:
                 make(library)
                 equal(run("doctor", str(program.pid)).status, 1)
-
-
-# Servers that keep whoever asks them.
-
-PROGRESS = b'{"jsonrpc":"2.0","method":"progress","params":{"id":1,"done":1,"total":2}}\n'
-
-
-def forever(piece, pause=0):
-    def talk(connection):
-        connection.recv(1)
-        while True:
-            connection.sendall(piece)
-            time.sleep(pause)
-    return talk
-
-
-def once(piece):
-    def talk(connection):
-        connection.recv(1)
-        connection.sendall(piece)
-        while connection.recv(4096):
-            pass
-    return talk
-
-
-HOLDING = {
-    "streams without a newline": (forever(b"x" * 1_000_000), (3, 4)),
-    "streams newlines": (forever(b"\n" * 1_000_000), (3,)),
-    "streams progress": (forever(PROGRESS * 1000), (4,)),
-    "answers byte by byte": (forever(b" ", 0.01), (4,)),
-    "sends a notification only": (once(PROGRESS), (4,)),
-    "accepts and is silent": (once(b""), (4,)),
-    "closes at once": (lambda connection: None, (3,)),
-}
-
-
-@fact
-def a_call_ends_whatever_the_server_does():
-    for name, (talk, statuses) in HOLDING.items():
-        with Server() as server:
-            server.talk = talk
-            for form in ([], ["-j"]):
-                done = run(*form, "-t", "0.3", "-s", server.path, "a.b")
-                assert done.status in statuses, (name, done.all())
-                assert form or (not done.out and len(done.err) < 1000), (name, done.all())
-
-
-@fact
-def a_line_without_an_end_is_told():
-    with Server() as server:
-        server.talk = forever(b"x" * 1_000_000)
-        done = run("-s", server.path, "a.b")  # no limit but that of the line is near
-        equal((done.status, done.out), (3, ""))
-        assert "sent a line of more than 128 MiB" in done.err, done.err
-
-
-@fact
-def a_reply_to_another_request_is_not_believed():
-    error = "mtctl: what listens on {} answered another request than ours: its id differs\n"
-    for other in ("2", "0", '"1"', "1.0", "null", "[1]"):
-        with Server(result_of("7", other)) as server:
-            says(run("-s", server.path, "a.b"), 3, "", error.format(server.path))
-    with Server(result_of("7") + result_of("8")) as server:  # the second comes before it is asked for
-        says(run("-s", server.path, "-", stdin="a.b\nc.d\n"), 3, "7\n", error.format(server.path))
-    info, status = '{"uptime_s":1,"allocator":"x"}', '{"held":5}'
-    for number, listed in ((2, True), (1, False), (3, False)):
-        with Server(result_of(info), result_of(status, number)) as server:
-            equal(["held" in i for i in json.loads(run("ls", "-j", "-s", server.path).out)], [listed], number)
-
-
-@fact
-def a_refusal_may_be_of_no_request():
-    refusal = b'{"jsonrpc":"2.0","error":{"code":-32700,"message":"no JSON","data":{"code":400}},"id":null}\n'
-    with Server(refusal) as server:
-        says(run("-s", server.path, "a.b"), 1, "", "error: 400 - no JSON\n")
-
-
-@fact
-def a_reply_does_not_grow_by_its_brackets():
-    reply = "[" * 60 + "0," * 100000 + "0" + "]" * 60
-    with Server(result_of(reply)) as server:
-        done = run("-s", server.path, "a.b")
-        equal((done.status, done.err), (0, ""))
-        assert 0 < len(done.out) < 10 * len(reply), len(done.out)
-
-
-@fact
-def ls_ends_whatever_the_server_does():
-    for name, (talk, _) in HOLDING.items():
-        with Server() as server:
-            server.talk = talk
-            done = run("ls", "-j", "-s", server.path)
-            equal((name, done.status, done.err), (name, 0, ""))
-            equal([i["error"] for i in json.loads(done.out)], ["not answering"], name)
-
-
-@fact
-def values_of_the_wrong_types_are_no_answer():
-    for value in ("null", "true", "-1", "1e400", "1.5", '"5"', "[]", "{}", "99999999999999999999999", '"\\u0000"'):
-        for reply in (value, f"[{value}]", '{"uptime_s":%s,"held":%s,"allocator":%s}' % (value, value, value)):
-            for whole in (result_of(reply), b'{"error":%s}\n' % reply.encode(),
-                          b'{"error":{"code":%s,"message":%s,"data":%s}}\n' % ((value.encode(),) * 3)):
-                with Server(whole, whole) as server:
-                    done = run("ls", "-j", "-s", server.path)
-                    equal((done.status, done.err), (0, ""))
-                    equal(["error" in i for i in json.loads(done.out)], [True], (reply, whole))
-                with Server(whole) as server:
-                    done = run("-s", server.path, "a.b")
-                    assert done.status in (0, 1, 3), done.all()
 
 
 # Names that an unprivileged user has laid out for root.
@@ -521,13 +288,15 @@ def a_silent_server_delays_no_other_s_reset():
                     asking.kill()
 
 
-MANY = """
+def children(each, before=""):
+    """Code for 200 of them, each of which does this and writes to `writing`; they end with their parent."""
+    return f"""
 reading, writing = os.pipe()
+{before}
 for i in range(200):
     if os.fork() == 0:
-        ctypes.CDLL(None).prctl(1, 9)  # ends with its parent
-        (listen if i % 2 else fill)(name(os.getpid()))
-        os.write(writing, b"+")
+        ctypes.CDLL(None).prctl(1, 9)
+        {each}
         time.sleep(1000)
 os.close(writing)
 for i in range(200):
@@ -539,27 +308,17 @@ for i in range(200):
 def two_hundred_servers_that_never_answer_hide_nobody():
     with Place() as place, host(place) as program:
         path = path_of(place, program)
-        with Lures(program.pid, MANY) as lures:
+        with Lures(program.pid, children("(listen if i % 2 else fill)(name(os.getpid())); os.write(writing, b'+')")) as lures:
             listed = is_listed(program, path, here(place))
             equal({i["error"] for i in listed if i["parent"] == lures.pid}, {"not answering"})
             assert sum(i["parent"] == lures.pid for i in listed) >= 100  # those whose server could be asked for
 
 
-NAMED = """
-reading, writing = os.pipe()
+A_THREAD_LIKE_OURS = """
 def ours():
     ctypes.CDLL(None).prctl(15, b"mtpreload")
     os.write(writing, b"+")
     time.sleep(1000)
-for i in range(200):
-    if os.fork() == 0:
-        ctypes.CDLL(None).prctl(1, 9)  # ends with its parent
-        listen(name(os.getpid()))
-        threading.Thread(target=ours).start()
-        time.sleep(1000)
-os.close(writing)
-for i in range(200):
-    assert os.read(reading, 1)
 """
 
 
@@ -569,7 +328,8 @@ def doctor_says_how_many_it_has_left_out():
     with Place() as place, host(place) as program:
         path = path_of(place, program)
         env = here(place)
-        with Lures(program.pid, NAMED):
+        named = children("listen(name(os.getpid())); threading.Thread(target=ours).start()", A_THREAD_LIKE_OURS)
+        with Lures(program.pid, named):
             for seconds in (1, 4, 16):  # a busy machine needs longer for the one that is well
                 done = run("-t", str(seconds), "doctor", env=env)
                 equal((done.status in (0, 1), done.err), (True, ""))
