@@ -128,23 +128,30 @@ def host_with(place, **settings):
         yield host
 
 
-@by_root
-def a_host_goes_on_while_a_line_waits_for_a_frozen_log():
-    with Place() as place, file_system(os.path.join(place.path, "small")) as mount:
+@contextlib.contextmanager
+def host_that_logs(place):
+    """Its log lies in a small file system. With that, the log's path, the host, and a client."""
+    with file_system(os.path.join(place.path, "small")) as mount:
         log = os.path.join(mount, "log")
         with host_with(place, log=log) as host, Client(place.wait_socket(host.pid)) as client:
             client.call("mt.mem_alloc", "4k")
-            with frozen(mount) as hold:
-                client.send("mt.mem_alloc 8k\n")
-                host_goes_on(host, hold)
-            equal(client.until(b"\n\n"), "200 OK")
-            equal(client.call("mt.info")["held_up"], 2)
-            with open(log) as file:
-                lines = file.read()
-            assert " mt.mem_alloc 8k by pid " in lines, lines
-            assert "held up in the kernel: 2 calls of the host's went on beside it" in lines, lines
-            both_go_on(host, client)
-            answers(place, host)
+            yield mount, log, host, client
+
+
+@by_root
+def a_host_goes_on_while_a_line_waits_for_a_frozen_log():
+    with Place() as place, host_that_logs(place) as (mount, log, host, client):
+        with frozen(mount) as hold:
+            client.send("mt.mem_alloc 8k\n")
+            host_goes_on(host, hold)
+        equal(client.until(b"\n\n"), "200 OK")
+        equal(client.call("mt.info")["held_up"], 2)
+        with open(log) as file:
+            lines = file.read()
+        assert " mt.mem_alloc 8k by pid " in lines, lines
+        assert "held up in the kernel: 2 calls of the host's went on beside it" in lines, lines
+        both_go_on(host, client)
+        answers(place, host)
 
 
 def begins_again(host):
@@ -157,24 +164,21 @@ def begins_again(host):
 @by_root
 def nothing_is_done_with_rights_that_the_host_gave_up_while_a_line_waited():
     """The order to end stands: our thread has what the host has no more, and obeys nobody until it has ended."""
-    with Place() as place, file_system(os.path.join(place.path, "small")) as mount:
-        log = os.path.join(mount, "log")
-        with host_with(place, log=log) as host, Client(place.wait_socket(host.pid)) as client:
-            client.call("mt.mem_alloc", "4k")
-            with frozen(mount) as hold:
-                client.send("mt.mem_alloc 8k\nmt.mem_alloc 16k\n")
-                wait_for(lambda: hold.over.is_set() or is_held_up(host.pid), "our thread to be held up")
-                host.tell("drop\n")
-                equal(host.hear(), "0\n")
-                assert not hold.over.is_set(), "the host went on only when our thread was not held up any more"
-            wait_for(lambda: not our_threads(host.pid), "its end")
-            with open(log) as file:
-                lines = file.read()
-            assert " mt.mem_alloc 8k by pid " in lines and " mt.mem_alloc 16k by pid " not in lines, lines
-            said = client.socket.recv(65536)
-            assert not said or said.startswith(b"403 mt.mem_alloc refused"), said
-            wait_for(lambda: begins_again(host), "another thread of ours")
-            answers(place, host)
+    with Place() as place, host_that_logs(place) as (mount, log, host, client):
+        with frozen(mount) as hold:
+            client.send("mt.mem_alloc 8k\nmt.mem_alloc 16k\n")
+            wait_for(lambda: hold.over.is_set() or is_held_up(host.pid), "our thread to be held up")
+            host.tell("drop\n")
+            equal(host.hear(), "0\n")
+            assert not hold.over.is_set(), "the host went on only when our thread was not held up any more"
+        wait_for(lambda: not our_threads(host.pid), "its end")
+        with open(log) as file:
+            lines = file.read()
+        assert " mt.mem_alloc 8k by pid " in lines and " mt.mem_alloc 16k by pid " not in lines, lines
+        said = client.socket.recv(65536)
+        assert not said or said.startswith(b"403 mt.mem_alloc refused"), said
+        wait_for(lambda: begins_again(host), "another thread of ours")
+        answers(place, host)
 
 
 @by_root
