@@ -92,12 +92,12 @@ enum access access_why(pid_t pid, const char *status, struct buf *why)
 			   id[1], id[2]);
 		return ACCESS_ROOT;
 	}
-	/* uid 0 of a user namespace has there what its capabilities are good for. */
 	group = id[0] && id[0] == geteuid() ? group_that_we_lack(status) : -1;
 	if (group >= 0) {
 		buf_printf(why, "it is in group %ld, and this mtctl is not: only root and users of that group may command it", group);
 		return ACCESS_GROUP;
 	}
+	/* uid 0 of a user namespace has there what its capabilities are good for. */
 	if (!held || !id[0] || (users_number(pid, (uid_t)id[0], &inside) && !inside))
 		return ACCESS_USER;
 	buf_str(why, "it holds ");
